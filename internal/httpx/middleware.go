@@ -1,0 +1,208 @@
+package httpx
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// Server wraps the whole hub: request id, log, metrics, panics, the headers
+// that every response carries.
+type Server struct {
+	next     http.Handler
+	log      *slog.Logger
+	requests *prometheus.CounterVec
+	seconds  *prometheus.HistogramVec
+	bytes    prometheus.Counter
+	active   prometheus.Gauge
+}
+
+// Wrap makes a Server around next and registers its metrics.
+func Wrap(next http.Handler, log *slog.Logger, reg prometheus.Registerer) *Server {
+	s := &Server{
+		next: next,
+		log:  log,
+		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "pantry_http_requests_total", Help: "Requests by surface, method and status.",
+		}, []string{"surface", "method", "status"}),
+		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "pantry_http_request_seconds", Help: "Time to answer, by surface.",
+			Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 5, 30, 300},
+		}, []string{"surface"}),
+		bytes: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "pantry_http_response_bytes_total", Help: "Body bytes sent.",
+		}),
+		active: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "pantry_http_requests_active", Help: "Requests being answered.",
+		}),
+	}
+	reg.MustRegister(s.requests, s.seconds, s.bytes, s.active)
+	return s
+}
+
+// exposed lists the response headers that scripts of other origins may read.
+const exposed = "X-Repo-Commit, X-Request-Id, X-Error-Code, X-Error-Message, X-Total-Count, ETag, Link, " +
+	"Accept-Ranges, Content-Range, X-Linked-Size, X-Linked-ETag, X-Xet-Hash, X-Xet-Refresh-Route, " +
+	"X-Xet-Cas-Url, X-Xet-Access-Token, X-Xet-Token-Expiration, Location"
+
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	start := time.Now()
+	id := newRequestID()
+	state := &requestState{id: id, surface: "other"}
+	r = r.WithContext(context.WithValue(r.Context(), stateKey{}, state))
+	h := w.Header()
+	h.Set("X-Request-Id", id)
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Access-Control-Allow-Origin", "*")
+	h.Set("Access-Control-Expose-Headers", exposed)
+	rec := &recorder{ResponseWriter: w}
+	s.active.Inc()
+	defer s.finish(rec, r, state, start)
+	if r.Method == http.MethodOptions && r.Header.Get("Access-Control-Request-Method") != "" {
+		preflight(rec)
+		return
+	}
+	s.next.ServeHTTP(rec, r)
+}
+
+// preflight answers a browser's question whether a script of another origin
+// may call with credentials in a header. Cookies are never allowed across
+// origins, since Allow-Credentials is not sent.
+func preflight(w http.ResponseWriter) {
+	h := w.Header()
+	h.Set("Access-Control-Allow-Methods", "GET, HEAD, POST, PUT, PATCH, DELETE")
+	h.Set("Access-Control-Allow-Headers", "Authorization, Content-Type, Range, X-Xet-Session-Id, X-Range-Dirty, X-HF-Bill-To, X-Requested-With, User-Agent")
+	h.Set("Access-Control-Max-Age", "86400")
+	w.WriteHeader(http.StatusNoContent)
+}
+
+func (s *Server) finish(rec *recorder, r *http.Request, state *requestState, start time.Time) {
+	s.active.Dec()
+	if p := recover(); p != nil {
+		if p == http.ErrAbortHandler {
+			panic(p)
+		}
+		s.log.Error("panic", "req", state.id, "method", r.Method, "path", r.URL.EscapedPath(), "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+		if rec.status == 0 {
+			WriteError(rec, r, fmt.Errorf("panic: %v", p))
+		}
+	}
+	if rec.status == 0 {
+		rec.status = http.StatusOK
+	}
+	took := time.Since(start)
+	s.requests.WithLabelValues(state.surface, r.Method, strconv.Itoa(rec.status)).Inc()
+	s.seconds.WithLabelValues(state.surface).Observe(took.Seconds())
+	s.bytes.Add(float64(rec.written))
+	if s.log.Enabled(r.Context(), slog.LevelInfo) {
+		s.log.LogAttrs(r.Context(), slog.LevelInfo, "request",
+			slog.String("req", state.id), slog.String("actor", state.actor),
+			slog.String("method", r.Method), slog.String("path", r.URL.EscapedPath()),
+			slog.Int("status", rec.status), slog.Int64("bytes", rec.written), slog.Duration("dur", took))
+	}
+}
+
+// requestState is what the log and the metrics learn about a request on its
+// way down. It is not a way to hand data to services.
+type requestState struct {
+	id      string
+	actor   string
+	surface string
+}
+
+type stateKey struct{}
+
+// RequestID is the id of the request that ctx belongs to, "" outside of one.
+func RequestID(ctx context.Context) string {
+	if s, ok := ctx.Value(stateKey{}).(*requestState); ok {
+		return s.id
+	}
+	return ""
+}
+
+// NoteActor tells the access log who is asking.
+func NoteActor(ctx context.Context, name string) {
+	if s, ok := ctx.Value(stateKey{}).(*requestState); ok {
+		s.actor = name
+	}
+}
+
+// NoteSurface tells the metrics which surface answers: "api", "resolve", ….
+func NoteSurface(ctx context.Context, name string) {
+	if s, ok := ctx.Value(stateKey{}).(*requestState); ok {
+		s.surface = name
+	}
+}
+
+func newRequestID() string {
+	var b [12]byte
+	rand.Read(b[:]) // never fails (crypto/rand)
+	return hex.EncodeToString(b[:])
+}
+
+// recorder notes status and size, and forwards what net/http's own writer can
+// do: ReadFrom (sendfile), Flush, and the rest through Unwrap.
+type recorder struct {
+	http.ResponseWriter
+	status  int
+	written int64
+}
+
+func (rec *recorder) WriteHeader(status int) {
+	if rec.status == 0 && status >= 200 {
+		rec.status = status
+	}
+	rec.ResponseWriter.WriteHeader(status)
+}
+
+func (rec *recorder) Write(p []byte) (int, error) {
+	if rec.status == 0 {
+		rec.status = http.StatusOK
+	}
+	n, err := rec.ResponseWriter.Write(p)
+	rec.written += int64(n)
+	return n, err
+}
+
+func (rec *recorder) ReadFrom(src io.Reader) (int64, error) {
+	if rec.status == 0 {
+		rec.status = http.StatusOK
+	}
+	n, err := io.Copy(rec.ResponseWriter, src)
+	rec.written += n
+	return n, err
+}
+
+func (rec *recorder) Flush() {
+	if f, ok := rec.ResponseWriter.(http.Flusher); ok {
+		f.Flush()
+	}
+}
+
+// Unwrap lets http.ResponseController reach the connection.
+func (rec *recorder) Unwrap() http.ResponseWriter { return rec.ResponseWriter }
+
+// NoteBytes adds bytes that left past the writer (by a raw sendfile on the
+// connection) to the log and the metrics.
+func NoteBytes(w http.ResponseWriter, n int64) {
+	for {
+		if rec, ok := w.(*recorder); ok {
+			rec.written += n
+			return
+		}
+		u, ok := w.(interface{ Unwrap() http.ResponseWriter })
+		if !ok {
+			return
+		}
+		w = u.Unwrap()
+	}
+}
