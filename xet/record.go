@@ -1,0 +1,181 @@
+package xet
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+)
+
+// Scheme says how the bytes of one chunk are compressed in a xorb.
+type Scheme uint8
+
+// The schemes of the wire format.
+const (
+	Stored  Scheme = 0 // as they are
+	LZ4     Scheme = 1 // one LZ4 frame
+	BG4LZ4  Scheme = 2 // bytes regrouped by position modulo 4, then one LZ4 frame
+	schemes        = 3
+)
+
+// HeaderSize is the size of the header that precedes each chunk in a xorb.
+const HeaderSize = 8
+
+// maxPayload is the largest compressed chunk that clients accept.
+const maxPayload = 2 * MaxChunk
+
+// ErrCorrupt is wrapped by every error about bytes that do not follow the
+// format or do not hash to the name they should have.
+var ErrCorrupt = errors.New("xet: corrupt data")
+
+func corruptf(format string, args ...any) error {
+	return fmt.Errorf("%w: "+format, append([]any{ErrCorrupt}, args...)...)
+}
+
+// Header precedes the payload of a chunk in a xorb.
+type Header struct {
+	Payload int // size of the compressed bytes that follow
+	Raw     int // size of the chunk
+	Scheme  Scheme
+}
+
+// Append appends the wire form.
+func (h Header) Append(dst []byte) []byte {
+	dst = binary.LittleEndian.AppendUint32(dst, uint32(h.Payload)<<8) // version 0, then 24 bits
+	return binary.LittleEndian.AppendUint32(dst, uint32(h.Raw)<<8|uint32(h.Scheme))
+}
+
+// ParseHeader parses the first HeaderSize bytes of b.
+func ParseHeader(b []byte) (Header, error) {
+	if len(b) < HeaderSize {
+		return Header{}, corruptf("chunk header of %d bytes", len(b))
+	}
+	first, second := binary.LittleEndian.Uint32(b), binary.LittleEndian.Uint32(b[4:])
+	h := Header{Payload: int(first >> 8), Raw: int(second >> 8), Scheme: Scheme(second)}
+	switch {
+	case byte(first) != 0:
+		return Header{}, corruptf("chunk header version %d", byte(first))
+	case h.Scheme >= schemes:
+		return Header{}, corruptf("compression scheme %d", h.Scheme)
+	case h.Raw == 0 || h.Raw > MaxChunk:
+		return Header{}, corruptf("chunk of %d bytes", h.Raw)
+	case h.Payload == 0 || h.Payload > maxPayload:
+		return Header{}, corruptf("compressed chunk of %d bytes", h.Payload)
+	case h.Scheme == Stored && h.Payload != h.Raw:
+		return Header{}, corruptf("stored chunk of %d bytes in %d", h.Raw, h.Payload)
+	}
+	return h, nil
+}
+
+// Decoder inflates chunks. It keeps scratch space and so serves one goroutine at
+// a time; the zero value is ready for use.
+type Decoder struct{ lanes []byte }
+
+// Decode inflates a payload into dst, which must have the size of the chunk.
+func (d *Decoder) Decode(dst, payload []byte, scheme Scheme) error {
+	switch scheme {
+	case Stored:
+		if len(payload) != len(dst) {
+			return corruptf("stored chunk of %d bytes in %d", len(dst), len(payload))
+		}
+		copy(dst, payload)
+		return nil
+	case LZ4:
+		return decodeFrame(dst, payload)
+	case BG4LZ4:
+		d.lanes = grow(d.lanes, len(dst))
+		if err := decodeFrame(d.lanes, payload); err != nil {
+			return err
+		}
+		ungroup4(dst, d.lanes)
+		return nil
+	}
+	return corruptf("compression scheme %d", scheme)
+}
+
+// grow returns a slice of n bytes, b's array if it is large enough.
+func grow(b []byte, n int) []byte {
+	if cap(b) < n {
+		return make([]byte, n, max(n, MaxChunk))
+	}
+	return b[:n]
+}
+
+// laneSizes are the sizes of the four lanes of n bytes.
+func laneSizes(n int) (sizes [4]int) {
+	for k := range sizes {
+		sizes[k] = (n + 3 - k) / 4
+	}
+	return sizes
+}
+
+// group4 moves the bytes at positions 0, 4, 8 … to the front of dst, then those
+// at 1, 5, 9 … and so on: bytes of equal significance of 32-bit numbers, or of
+// pairs of 16-bit ones, come to lie together, where LZ4 sees them.
+func group4(dst, src []byte) {
+	n := len(src) / 4
+	size := laneSizes(len(src))
+	l0, l1 := dst[:size[0]], dst[size[0]:][:size[1]]
+	l2, l3 := dst[size[0]+size[1]:][:size[2]], dst[size[0]+size[1]+size[2]:][:size[3]]
+	i := 0
+	for ; i+8 <= n; i += 8 {
+		s := src[4*i : 4*i+32]
+		var p [4]uint64 // two quads each, transposed below into eight bytes per lane
+		for k := range p {
+			p[k] = binary.LittleEndian.Uint64(s[8*k:])
+		}
+		a, b := transpose(p[0], p[1])
+		c, d := transpose(p[2], p[3])
+		binary.LittleEndian.PutUint64(l0[i:], a&low32|c<<32)
+		binary.LittleEndian.PutUint64(l1[i:], a>>32|c&^low32)
+		binary.LittleEndian.PutUint64(l2[i:], b&low32|d<<32)
+		binary.LittleEndian.PutUint64(l3[i:], b>>32|d&^low32)
+	}
+	for ; i < n; i++ {
+		l0[i], l1[i], l2[i], l3[i] = src[4*i], src[4*i+1], src[4*i+2], src[4*i+3]
+	}
+	for k, tail := range src[4*n:] {
+		[4][]byte{l0, l1, l2, l3}[k][n] = tail
+	}
+}
+
+const low32 = 1<<32 - 1
+
+// transpose takes four quads of bytes (two in x, two in y) and returns lanes 0
+// and 1 (four bytes each) in a, lanes 2 and 3 in b.
+func transpose(x, y uint64) (a, b uint64) {
+	const (
+		even16 = 0x0000ffff0000ffff
+		even8  = 0x00ff00ff00ff00ff
+	)
+	// Halves: bytes 0 1 of each quad to lo, bytes 2 3 to hi.
+	lo := pack16(x&even16) | pack16(y&even16)<<32
+	hi := pack16(x>>16&even16) | pack16(y>>16&even16)<<32
+	a = pack8(lo&even8) | pack8(lo>>8&even8)<<32
+	b = pack8(hi&even8) | pack8(hi>>8&even8)<<32
+	return a, b
+}
+
+// pack16 joins the two 16-bit fields at bits 0 and 32.
+func pack16(v uint64) uint64 { return (v | v>>16) & low32 }
+
+// pack8 joins the four 8-bit fields at bits 0, 16, 32 and 48.
+func pack8(v uint64) uint64 {
+	v = (v | v>>8) & 0x0000ffff0000ffff
+	return (v | v>>16) & low32
+}
+
+// ungroup4 is the inverse of group4.
+func ungroup4(dst, src []byte) {
+	size := laneSizes(len(src))
+	n := len(src) / 4
+	l0, l1 := src[:size[0]], src[size[0]:][:size[1]]
+	l2, l3 := src[size[0]+size[1]:][:size[2]], src[size[0]+size[1]+size[2]:][:size[3]]
+	l0n, l1n, l2n, l3n := l0[:n], l1[:n], l2[:n], l3[:n]
+	for i := range l0n {
+		quad := uint32(l0n[i]) | uint32(l1n[i])<<8 | uint32(l2n[i])<<16 | uint32(l3n[i])<<24
+		binary.LittleEndian.PutUint32(dst[4*i:], quad)
+	}
+	for k := range dst[4*n:] {
+		dst[4*n+k] = [4][]byte{l0, l1, l2, l3}[k][n]
+	}
+}
