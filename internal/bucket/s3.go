@@ -89,7 +89,7 @@ func (c S3Config) client(endpoint string) (*minio.Client, error) {
 		return nil, fmt.Errorf("bucket: %w", err)
 	}
 	transport.MaxIdleConnsPerHost = idleConns
-	lookup := minio.BucketLookupDNS
+	lookup := minio.BucketLookupAuto
 	if c.PathStyle {
 		lookup = minio.BucketLookupPath
 	}

@@ -15,7 +15,7 @@ type S3Config struct {
 
 	Endpoint  string // "https://host:port"
 	Region    string
-	PathStyle bool // https://host/bucket rather than https://bucket.host
+	PathStyle bool // always https://host/bucket; else only where Endpoint is not a large cloud's
 
 	AccessKey, SecretKey string
 	SessionToken         string // of temporary credentials, or empty
