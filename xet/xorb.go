@@ -13,10 +13,9 @@ import (
 // and keeps the index. Whether a chunk may still be added is the caller's to
 // ask (Fits). Records are written in one Write each.
 type XorbWriter struct {
-	w      io.Writer
-	enc    *Encoder
-	index  *Index
-	record []byte
+	w     io.Writer
+	enc   *Encoder
+	index *Index
 }
 
 // NewXorbWriter returns a writer of a new xorb to w. The Encoder may outlive it.
@@ -31,13 +30,14 @@ func (x *XorbWriter) Fits(n int) bool {
 
 // Add appends a chunk whose hash is h.
 func (x *XorbWriter) Add(chunk []byte, h hub.XetHash) error {
-	scheme, payload := x.enc.compress(chunk)
-	head := Header{Payload: len(payload), Raw: len(chunk), Scheme: scheme}
+	s := scratches.Get().(*scratch)
+	defer scratches.Put(s)
+	head, payload := x.enc.compress(s, chunk)
 	if err := x.index.Add(h, head); err != nil {
 		return err
 	}
-	x.record = append(head.Append(x.record[:0]), payload...)
-	_, err := x.w.Write(x.record)
+	s.record = append(head.Append(s.record[:0]), payload...)
+	_, err := x.w.Write(s.record)
 	return err
 }
 

@@ -1,0 +1,217 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"github.com/pantryhub/pantry/hub"
+)
+
+// Xorb is a stored xorb.
+type Xorb struct {
+	Hash      hub.XetHash
+	ObjectKey string // of its records in the bucket
+	Size      int64  // of the records
+	RawSize   int64  // of the chunks in them
+	ShardID   int64  // the Xet shard that first described it, 0 before
+}
+
+const xorbColumns = `hash, object_key, size, raw_size, shard_id`
+
+func scanXorb(scan func(...any) error) (Xorb, error) {
+	var x Xorb
+	var hash []byte
+	if err := scan(&hash, &x.ObjectKey, &x.Size, &x.RawSize, &x.ShardID); err != nil {
+		return x, err
+	}
+	return x, copyHash(x.Hash[:], hash, "cas_xorb.hash")
+}
+
+// PutXorb registers a xorb with its index. If the xorb is known already, the
+// known one stays, is marked as of interest, and created is false.
+func (q *Q) PutXorb(ctx context.Context, x Xorb, index []byte, now time.Time) (created bool, err error) {
+	key, err := one(ctx, q, "put xorb", value[string], `
+		INSERT INTO cas_xorb (hash, object_key, size, raw_size, shard_id, shard_seq, created_at, touched_at)
+		VALUES ($1, $2, $3, $4, 0, 0, $5, $5)
+		ON CONFLICT (hash) DO UPDATE SET touched_at = excluded.touched_at
+		RETURNING object_key`, x.Hash[:], x.ObjectKey, x.Size, x.RawSize, micros(now))
+	if err != nil || key != x.ObjectKey {
+		return false, err
+	}
+	_, err = q.exec(ctx, "put xorb index", `INSERT INTO cas_xorb_index (hash, data) VALUES ($1, $2)`, x.Hash[:], index)
+	return err == nil, err
+}
+
+// Xorb returns a xorb, or ErrNotFound.
+func (q *Q) Xorb(ctx context.Context, hash hub.XetHash) (Xorb, error) {
+	return one(ctx, q, "xorb", scanXorb, `SELECT `+xorbColumns+` FROM cas_xorb WHERE hash = $1`, hash[:])
+}
+
+// IndexedXorb is a xorb with the binary form of its index.
+type IndexedXorb struct {
+	Xorb
+	Index []byte
+}
+
+// XorbIndex returns a xorb with its index, or ErrNotFound.
+func (q *Q) XorbIndex(ctx context.Context, hash hub.XetHash) (IndexedXorb, error) {
+	return one(ctx, q, "xorb index", scanIndexedXorb, `
+		SELECT `+xorbColumns+`, (SELECT data FROM cas_xorb_index i WHERE i.hash = x.hash)
+		FROM cas_xorb x WHERE x.hash = $1`, hash[:])
+}
+
+func scanIndexedXorb(scan func(...any) error) (x IndexedXorb, err error) {
+	x.Xorb, err = scanXorb(func(dst ...any) error { return scan(append(dst, &x.Index)...) })
+	return x, err
+}
+
+// TouchXorbs marks xorbs as of interest and returns how many of them exist.
+func (q *Q) TouchXorbs(ctx context.Context, hashes []hub.XetHash, now time.Time) (found int, err error) {
+	for len(hashes) > 0 {
+		n := min(len(hashes), batch)
+		args := []any{micros(now)}
+		for i := range hashes[:n] {
+			args = append(args, hashes[i][:])
+		}
+		hashes = hashes[n:]
+		changed, err := q.exec(ctx, "touch xorbs", `
+			UPDATE cas_xorb SET touched_at = $1 WHERE hash IN (`+placeholders(2, n)+`)`, args...)
+		if err != nil {
+			return 0, err
+		}
+		found += int(changed)
+	}
+	return found, nil
+}
+
+// SetXorbShard notes which shard described a xorb first, and where in it.
+func (q *Q) SetXorbShard(ctx context.Context, hash hub.XetHash, shardID int64, seq int) error {
+	_, err := q.exec(ctx, "set xorb shard", `
+		UPDATE cas_xorb SET shard_id = $2, shard_seq = $3 WHERE hash = $1 AND shard_id = 0`, hash[:], shardID, seq)
+	return err
+}
+
+// XorbsAround returns up to limit xorbs of the shard that a xorb belongs to, in
+// order, from the one that is before places ahead of it on. The xorb itself is
+// among them if limit > before.
+func (q *Q) XorbsAround(ctx context.Context, hash hub.XetHash, before, limit int) ([]Xorb, error) {
+	type place struct{ shard, seq int64 }
+	at, err := one(ctx, q, "place of xorb", func(scan func(...any) error) (p place, err error) {
+		return p, scan(&p.shard, &p.seq)
+	}, `SELECT shard_id, shard_seq FROM cas_xorb WHERE hash = $1`, hash[:])
+	if err != nil {
+		return nil, err
+	}
+	if at.shard == 0 {
+		x, err := q.Xorb(ctx, hash)
+		return []Xorb{x}, err
+	}
+	return all(ctx, q, "xorbs around", scanXorb, `
+		SELECT `+xorbColumns+` FROM cas_xorb WHERE shard_id = $1 AND shard_seq >= $2
+		ORDER BY shard_seq LIMIT $3`, at.shard, at.seq-int64(before), limit)
+}
+
+// CASFile is a file in the CAS. The encoding of Terms is package cas's.
+type CASFile struct {
+	Hash  hub.XetHash
+	Size  int64
+	Terms []byte
+}
+
+// PutFile registers a file. One that is known keeps its terms, which describe
+// the same bytes, and is marked as of interest.
+func (q *Q) PutFile(ctx context.Context, f CASFile, now time.Time) (created bool, err error) {
+	at, err := one(ctx, q, "put file", value[int64], `
+		INSERT INTO cas_file (hash, size, terms, created_at, touched_at) VALUES ($1, $2, $3, $4, $4)
+		ON CONFLICT (hash) DO UPDATE SET touched_at = excluded.touched_at
+		RETURNING created_at`, f.Hash[:], f.Size, f.Terms, micros(now))
+	return err == nil && at == micros(now), err
+}
+
+// CASFile returns a file, or ErrNotFound.
+func (q *Q) CASFile(ctx context.Context, hash hub.XetHash) (CASFile, error) {
+	f := CASFile{Hash: hash}
+	_, err := one(ctx, q, "file", func(scan func(...any) error) (struct{}, error) {
+		return struct{}{}, scan(&f.Size, &f.Terms)
+	}, `SELECT size, terms FROM cas_file WHERE hash = $1`, hash[:])
+	return f, err
+}
+
+// PutContent notes what content a file has. Whoever calls it has hashed the
+// file's bytes.
+func (q *Q) PutContent(ctx context.Context, sha hub.SHA256, file hub.XetHash, now time.Time) error {
+	_, err := q.exec(ctx, "put content", `
+		INSERT INTO cas_content (sha256, file, created_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`,
+		sha[:], file[:], micros(now))
+	return err
+}
+
+// ContentFile returns the oldest file with that content, or ErrNotFound.
+func (q *Q) ContentFile(ctx context.Context, sha hub.SHA256) (hub.XetHash, int64, error) {
+	var size int64
+	hash, err := one(ctx, q, "file of content", func(scan func(...any) error) (h hub.XetHash, err error) {
+		var b []byte
+		if err := scan(&b, &size); err != nil {
+			return h, err
+		}
+		return h, copyHash(h[:], b, "cas_content.file")
+	}, `
+		SELECT f.hash, f.size FROM cas_content c JOIN cas_file f ON f.hash = c.file
+		WHERE c.sha256 = $1 ORDER BY c.created_at, f.hash LIMIT 1`, sha[:])
+	return hash, size, err
+}
+
+// FileContent returns the content that a file is known to have, or ErrNotFound.
+func (q *Q) FileContent(ctx context.Context, file hub.XetHash) (hub.SHA256, error) {
+	return one(ctx, q, "content of file", func(scan func(...any) error) (sha hub.SHA256, err error) {
+		var b []byte
+		if err := scan(&b); err != nil {
+			return sha, err
+		}
+		return sha, copyHash(sha[:], b, "cas_content.sha256")
+	}, `SELECT sha256 FROM cas_content WHERE file = $1`, file[:])
+}
+
+// PutDedupChunks adds chunks of a xorb to the global dedup index. A chunk that
+// is in it stays where it is.
+func (q *Q) PutDedupChunks(ctx context.Context, xorb hub.XetHash, chunks []hub.XetHash) error {
+	for i := range chunks {
+		_, err := q.exec(ctx, "put dedup chunk", `
+			INSERT INTO cas_chunk (hash, xorb) VALUES ($1, $2) ON CONFLICT DO NOTHING`, chunks[i][:], xorb[:])
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// DedupXorb returns a xorb that holds a chunk of the global dedup index, or
+// ErrNotFound.
+func (q *Q) DedupXorb(ctx context.Context, chunk hub.XetHash) (hub.XetHash, error) {
+	return one(ctx, q, "dedup chunk", func(scan func(...any) error) (h hub.XetHash, err error) {
+		var b []byte
+		if err := scan(&b); err != nil {
+			return h, err
+		}
+		return h, copyHash(h[:], b, "cas_chunk.xorb")
+	}, `SELECT xorb FROM cas_chunk WHERE hash = $1`, chunk[:])
+}
+
+// NewRepoFile is a large file to be let into a repository.
+type NewRepoFile struct {
+	RepoID    int64
+	AccountID int64 // who uploaded it
+	SHA256    hub.SHA256
+	Xet       hub.XetHash
+	Size      int64
+}
+
+// LinkRepoFile lets a repository read and commit a large file. If it holds that
+// content already, it keeps the file it has.
+func (q *Q) LinkRepoFile(ctx context.Context, f NewRepoFile, now time.Time) (created bool, err error) {
+	n, err := q.exec(ctx, "link repo file", `
+		INSERT INTO repo_file (repo_id, sha256, xet, size, account_id, created_at)
+		VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING`,
+		f.RepoID, f.SHA256[:], f.Xet[:], f.Size, f.AccountID, micros(now))
+	return n > 0, err
+}
