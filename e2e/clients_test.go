@@ -88,7 +88,7 @@ func runPython(t *testing.T, tools string, h *hub, arm arm) []result {
 	report := filepath.Join(t.TempDir(), "report.json")
 	cmd := exec.Command(filepath.Join(tools, "venv", "bin", "python"), "-m", "pytest",
 		"-q", "--no-header", "-p", "no:cacheprovider", "--tb=short", "--durations=5",
-		"--hub", h.describe(t), "--report", report, filepath.Join(rootDir, "e2e", "python"))
+		"--hub="+h.describe(t), "--report="+report, filepath.Join(rootDir, "e2e", "python"))
 	cmd.Dir = filepath.Join(rootDir, "e2e", "python")
 	cmd.Env = clientEnv(t, tools, h, arm)
 	return runSuite(t, cmd, report)
