@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"iter"
 	"slices"
 	"strings"
 
@@ -136,8 +135,8 @@ func (d *editDir) empty(ctx context.Context, r Reader) (bool, error) {
 // size of a folder that was edited are zero until Write.
 func (ed *Editor) Lookup(ctx context.Context, path string) (TreeEntry, bool, error) {
 	d := ed.root
-	parent, name := splitPath(path)
-	for seg := range segments(parent) {
+	parents, name := splitPath(path)
+	for _, seg := range parents {
 		sub, err := d.open(ctx, ed.r, seg)
 		if errors.Is(err, errIsFile) || err == nil && sub == nil {
 			return TreeEntry{}, false, nil
@@ -172,7 +171,7 @@ func (ed *Editor) Lookup(ctx context.Context, path string) (TreeEntry, bool, err
 // a path below a file and one that is a folder with files in it. An entry of
 // ModeDir adds a whole stored tree.
 func (ed *Editor) Put(ctx context.Context, path string, e TreeEntry) error {
-	parent, name := splitPath(path)
+	parents, name := splitPath(path)
 	if err := CheckName(name); err != nil {
 		return err
 	}
@@ -181,7 +180,7 @@ func (ed *Editor) Put(ctx context.Context, path string, e TreeEntry) error {
 	}
 	chain := []*editDir{ed.root}
 	d := ed.root
-	for seg := range segments(parent) {
+	for _, seg := range parents {
 		sub, err := d.open(ctx, ed.r, seg)
 		switch {
 		case errors.Is(err, errIsFile):
@@ -252,10 +251,10 @@ func (ed *Editor) remove(ctx context.Context, path string, dir bool) error {
 	case !dir && (!ok || e.IsDir()):
 		return hub.Errorf(hub.CodeEntryNotFound, "A file with this name doesn't exist")
 	}
-	parent, name := splitPath(path)
+	parents, name := splitPath(path)
 	d := ed.root
 	d.dirty = true
-	for seg := range segments(parent) {
+	for _, seg := range parents {
 		if d, err = d.open(ctx, ed.r, seg); err != nil {
 			return fmt.Errorf("remove %s: %w", path, err)
 		}
@@ -368,18 +367,8 @@ func mergeEntries(base []TreeEntry, dropped []int, added []TreeEntry) []TreeEntr
 	return append(out, added...)
 }
 
-// splitPath splits a path into its folder, "" for the top, and its name.
-func splitPath(path string) (dir, name string) {
-	if i := strings.LastIndexByte(path, '/'); i >= 0 {
-		return path[:i], path[i+1:]
-	}
-	return "", path
-}
-
-// segments yields the segments of a folder's path, none for "".
-func segments(dir string) iter.Seq[string] {
-	if dir == "" {
-		return func(func(string) bool) {}
-	}
-	return strings.SplitSeq(dir, "/")
+// splitPath splits a path into the folders above it and its name.
+func splitPath(path string) (parents []string, name string) {
+	segs := strings.Split(path, "/")
+	return segs[:len(segs)-1], segs[len(segs)-1]
 }
