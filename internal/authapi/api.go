@@ -1,0 +1,52 @@
+package authapi
+
+import (
+	"errors"
+	"net/http"
+	"strings"
+
+	"github.com/pantryhub/pantry/internal/identity"
+)
+
+// Config is what an API is made of.
+type Config struct {
+	Identity  *identity.Service
+	Auth      *Authenticator
+	PublicURL string                     // where clients reach the hub, without a final slash
+	Address   func(*http.Request) string // of the client, for rate limits; nil: RemoteAddress
+}
+
+// API serves the routes of this package.
+type API struct {
+	identity *identity.Service
+	auth     *Authenticator
+	base     string
+	address  func(*http.Request) string
+}
+
+// New makes an API.
+func New(c Config) (*API, error) {
+	if c.Identity == nil || c.Auth == nil || c.PublicURL == "" {
+		return nil, errors.New("authapi: Identity, Auth and PublicURL are needed")
+	}
+	if c.Address == nil {
+		c.Address = RemoteAddress
+	}
+	return &API{identity: c.Identity, auth: c.Auth, base: strings.TrimSuffix(c.PublicURL, "/"), address: c.Address}, nil
+}
+
+// Register adds the routes to a mux.
+func (a *API) Register(mux *http.ServeMux) {
+	for pattern, h := range map[string]http.Handler{
+		"GET /api/whoami-v2":                    handler(a.whoAmI),
+		"GET /api/avatars/{name}":               handler(a.avatar),
+		"GET /api/users/{name}/avatar":          handler(a.avatar),
+		"GET /api/organizations/{name}/avatar":  handler(a.avatar),
+		"GET /.well-known/openid-configuration": handler(a.openIDConfiguration),
+		"POST /oauth/device":                    oauth(a.startDevice),
+		"POST /oauth/token":                     oauth(a.token),
+		"/oauth/":                               handler(unsupported),
+	} {
+		mux.Handle(pattern, h)
+	}
+}
