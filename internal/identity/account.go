@@ -32,10 +32,10 @@ func (s *Service) SignUp(ctx context.Context, n NewAccount, address string) (hub
 	case !ready:
 		return hub.Account{}, hub.Errorf(hub.CodeForbidden, "This hub has no administrator yet: its operator finds the link to become one where the hub was started.")
 	}
-	if err := s.signUps.Take(addressKey(address), s.now()).Err(); err != nil {
+	if err := checkPassword(n.Password, n.Name); err != nil {
 		return hub.Account{}, err
 	}
-	if err := checkPassword(n.Password, n.Name); err != nil {
+	if err := s.signUps.Take(addressKey(address), s.now()).Err(); err != nil {
 		return hub.Account{}, err
 	}
 	n.Admin = false
