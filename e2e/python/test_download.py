@@ -216,7 +216,7 @@ def test_hf_download(hf, api, hub, stocked, tmp_path):
     hf("download", stocked, "--include", "*.json", "--revision", "main", "--local-dir", str(tmp_path / "some"))
     assert [p.name for p in (tmp_path / "some").iterdir() if p.is_file()] == ["config.json"]
     assert stocked in hf("models", "info", stocked).stdout
-    assert stocked in hf("models", "ls", "--author", "alice", "--limit", "1000").stdout
+    assert stocked in hf("models", "ls", "--author", "alice", "--limit", "1000", "-q").stdout
     assert "large.bin" in hf("models", "ls", stocked, "-R").stdout
     hf("datasets", "ls", "--author", "alice")
     hf("spaces", "ls", "--author", "alice")

@@ -206,7 +206,7 @@ def test_list_user_repos(api, bob, hf, new_repo):
     assert found["dataset", other].visibility == "public"
     assert all(r.id.startswith("alice/") for r in found.values())
     assert ("model", one) not in {(r.type, r.id) for r in bob.list_user_repos()}
-    assert one in hf("repos", "ls", "--limit", "0").stdout
+    assert one in hf("repos", "ls", "--limit", "0", "-q").stdout
 
 
 def test_ids_do_not_depend_on_case(api, hub, repo, tmp_path):
@@ -241,7 +241,7 @@ def test_hf_repos(hf, api, unique):
     assert not api.dataset_info(name).private
     hf("repos", "branch", "create", name, "dev", "--repo-type", "dataset")
     hf("repos", "tag", "create", name, "v1", "--repo-type", "dataset", "-m", "first")
-    assert "v1" in hf("repos", "tag", "list", name, "--repo-type", "dataset").stdout
+    assert "v1" in hf("repos", "tag", "list", name, "--repo-type", "dataset", "-q").stdout
     refs = api.list_repo_refs(name, repo_type="dataset")
     assert [b.name for b in refs.branches] == ["main", "dev"]
     hf("repos", "branch", "delete", name, "dev", "--repo-type", "dataset")
