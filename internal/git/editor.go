@@ -353,18 +353,24 @@ func (w *treeWriter) writeChild(ctx context.Context, d *editDir) (*TreeEntry, er
 // sorted.
 func mergeEntries(base []TreeEntry, dropped []int, added []TreeEntry) []TreeEntry {
 	out := make([]TreeEntry, 0, len(base)-len(dropped)+len(added))
-	for i := range base {
-		for len(added) > 0 && compareEntries(&added[0], &base[i]) < 0 {
-			out = append(out, added[0])
-			added = added[1:]
+	at := 0 // base[:at] is done; runs of the rest are copied whole
+	for len(added) > 0 || len(dropped) > 0 {
+		stop := len(base)
+		if len(added) > 0 {
+			stop = at + seekEntries(base[at:], added[0].Name, added[0].IsDir())
 		}
-		if len(dropped) > 0 && dropped[0] == i {
+		if len(dropped) > 0 && dropped[0] < stop {
+			out = append(out, base[at:dropped[0]]...)
+			at = dropped[0] + 1
 			dropped = dropped[1:]
 			continue
 		}
-		out = append(out, base[i])
+		out = append(out, base[at:stop]...)
+		out = append(out, added[0])
+		at = stop
+		added = added[1:]
 	}
-	return append(out, added...)
+	return append(out, base[at:]...)
 }
 
 // splitPath splits a path into the folders above it and its name.

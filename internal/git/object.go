@@ -65,33 +65,18 @@ func NewBlob(content []byte) store.GitObject { return NewObject(KindBlob, conten
 // deflaters and inflaters keep codecs between uses: a deflater is about a
 // megabyte of tables.
 var (
-	treeDeflaters = deflaterPool(zlib.BestSpeed)
-	deflaters     = deflaterPool(zlib.DefaultCompression)
-	inflaters     sync.Pool // of io.ReadCloser and zlib.Resetter
+	deflaters = sync.Pool{New: func() any { return zlib.NewWriter(io.Discard) }}
+	inflaters sync.Pool // of io.ReadCloser and zlib.Resetter
 )
 
-func deflaterPool(level int) *sync.Pool {
-	return &sync.Pool{New: func() any {
-		w, err := zlib.NewWriterLevel(io.Discard, level)
-		if err != nil {
-			panic(err) // the level is one of our constants
-		}
-		return w
-	}}
-}
-
-// Deflate compresses a payload into the zlib stream that a row keeps. Trees are
-// rewritten with nearly every commit and are mostly hashes, so they get the
-// fastest level.
+// Deflate compresses a payload into the zlib stream that a row keeps.
 func Deflate(kind string, payload []byte) []byte {
-	pool := deflaters
 	if kind == KindTree {
-		pool = treeDeflaters
+		return deflateTree(payload)
 	}
 	var out bytes.Buffer
-	out.Grow(len(payload)*3/4 + 64)
-	w := pool.Get().(*zlib.Writer)
-	defer pool.Put(w)
+	w := deflaters.Get().(*zlib.Writer)
+	defer deflaters.Put(w)
 	w.Reset(&out)
 	// A bytes.Buffer accepts every write.
 	w.Write(payload)
