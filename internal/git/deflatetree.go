@@ -21,7 +21,7 @@ func deflateTree(payload []byte) []byte {
 	w := bitWriter{out: make([]byte, 0, len(payload)*5/8+64)}
 	w.out = append(w.out, 0x78, 0x01) // 32 KiB window, fastest
 	w.put(0b011, 3)                   // the last block; fixed codes
-	prev := 0 // where the previous entry starts; it ends where this one starts
+	prev := 0                         // where the previous entry starts; it ends where this one starts
 	for at := 0; at < len(payload); {
 		head := bytes.IndexByte(payload[at:], 0) + 1
 		end := at + head + oidLen
