@@ -38,7 +38,7 @@ func (l library) add(t *testing.T, data []byte) hub.XetHash {
 func (l library) term(t *testing.T, h hub.XetHash, start, end int) (Term, []byte) {
 	x := l[h]
 	var raw []byte
-	err := x.index.ReadChunks(x.body[x.index.Offset(start):], start, end, true, new(Decoder), func(c []byte) error {
+	err := x.index.ReadVerified(x.body[x.index.Offset(start):], start, end, func(c []byte) error {
 		raw = append(raw, c...)
 		return nil
 	})
@@ -69,7 +69,7 @@ func (l library) execute(t *testing.T, p *Plan) []byte {
 		x := l[term.Xorb]
 		fetched := x.body[from.From:from.To]
 		at := x.index.Offset(int(term.Start)) - from.From
-		err := x.index.ReadChunks(fetched[at:], int(term.Start), int(term.End), true, new(Decoder), func(c []byte) error {
+		err := x.index.ReadVerified(fetched[at:], int(term.Start), int(term.End), func(c []byte) error {
 			out = append(out, c...)
 			return nil
 		})

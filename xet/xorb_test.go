@@ -113,7 +113,7 @@ func TestXorbRoundTrip(t *testing.T) {
 				}
 			}
 			var out []byte
-			err := index.ReadChunks(body, 0, index.Len(), true, new(Decoder), func(c []byte) error {
+			err := index.ReadVerified(body, 0, index.Len(), func(c []byte) error {
 				out = append(out, c...)
 				return nil
 			})
@@ -290,7 +290,7 @@ func (r *failingReader) Read(p []byte) (int, error) {
 func TestReadChunksNoticesDamage(t *testing.T) {
 	body, index := makeXorb(t, splitmix(2, 300_000))
 	read := func(b []byte, start, end int) error {
-		return index.ReadChunks(b, start, end, true, new(Decoder), func([]byte) error { return nil })
+		return index.ReadVerified(b, start, end, func([]byte) error { return nil })
 	}
 	if err := read(body[index.Offset(1):index.Offset(3)], 1, 3); err != nil {
 		t.Fatal(err)
@@ -360,7 +360,7 @@ func FuzzReadXorb(f *testing.F) {
 		if x.Size() > int64(len(b)) {
 			t.Fatalf("%d bytes of records in %d", x.Size(), len(b))
 		}
-		if err := x.ReadChunks(b, 0, x.Len(), true, new(Decoder), func([]byte) error { return nil }); err != nil {
+		if err := x.ReadVerified(b, 0, x.Len(), func([]byte) error { return nil }); err != nil {
 			t.Fatalf("accepted, but cannot be read back: %v", err)
 		}
 	})

@@ -13,17 +13,19 @@ type Xorb struct {
 	ObjectKey string // of its records in the bucket
 	Size      int64  // of the records
 	RawSize   int64  // of the chunks in them
-	ShardID   int64  // the Xet shard that first described it, 0 before
+	TouchedAt time.Time
 }
 
-const xorbColumns = `hash, object_key, size, raw_size, shard_id`
+const xorbColumns = `hash, object_key, size, raw_size, touched_at`
 
 func scanXorb(scan func(...any) error) (Xorb, error) {
 	var x Xorb
 	var hash []byte
-	if err := scan(&hash, &x.ObjectKey, &x.Size, &x.RawSize, &x.ShardID); err != nil {
+	var touched int64
+	if err := scan(&hash, &x.ObjectKey, &x.Size, &x.RawSize, &touched); err != nil {
 		return x, err
 	}
+	x.TouchedAt = fromMicros(touched)
 	return x, copyHash(x.Hash[:], hash, "cas_xorb.hash")
 }
 
@@ -126,6 +128,12 @@ func (q *Q) PutFile(ctx context.Context, f CASFile, now time.Time) (created bool
 		ON CONFLICT (hash) DO UPDATE SET touched_at = excluded.touched_at
 		RETURNING created_at`, f.Hash[:], f.Size, f.Terms, micros(now))
 	return err == nil && at == micros(now), err
+}
+
+// TouchFile marks a file as of interest.
+func (q *Q) TouchFile(ctx context.Context, hash hub.XetHash, now time.Time) error {
+	_, err := q.exec(ctx, "touch file", `UPDATE cas_file SET touched_at = $2 WHERE hash = $1`, hash[:], micros(now))
+	return err
 }
 
 // CASFile returns a file, or ErrNotFound.

@@ -1,0 +1,518 @@
+package cas
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"strconv"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/pantryhub/pantry/hub"
+	"github.com/pantryhub/pantry/internal/store"
+	"github.com/pantryhub/pantry/xet"
+)
+
+// Expected is what the sender of a file says about it. It counts only if SHA256
+// is not zero.
+type Expected struct {
+	SHA256 hub.SHA256
+	Size   int64
+}
+
+// Ingest stores the bytes of r as a file, in one pass, and returns when they are
+// durable. If the same content is there already, the file that it has is
+// returned. The file belongs to nobody until a repository links it.
+func (s *Service) Ingest(ctx context.Context, r io.Reader) (File, error) {
+	return s.IngestExpected(ctx, r, Expected{})
+}
+
+// IngestExpected is Ingest for a file whose content has been announced: if r
+// yields anything else, nothing is registered and the error has the code
+// hub.CodeUnprocessable.
+func (s *Service) IngestExpected(ctx context.Context, r io.Reader, want Expected) (File, error) {
+	if !want.SHA256.IsZero() {
+		known, err := s.ByContent(ctx, want.SHA256)
+		if err == nil {
+			return known, s.checkOnly(r, want)
+		}
+		if !errors.Is(err, hub.ErrNotFound) {
+			return File{}, err
+		}
+	}
+	if !want.SHA256.IsZero() {
+		r = io.LimitReader(r, want.Size+1) // one byte too many is proof enough
+	}
+	in := newIngest(s)
+	defer in.close()
+	got, err := in.run(ctx, r)
+	if err == nil {
+		err = want.check(got)
+	}
+	if err != nil {
+		in.abandon()
+		return File{}, fmt.Errorf("ingest: %w", err)
+	}
+	if got.Size == 0 {
+		return emptyFile, nil
+	}
+	known, err := s.ByContent(ctx, got.SHA256)
+	if err == nil {
+		in.abandon()
+		return known, s.touchFile(ctx, known.Xet)
+	}
+	if !errors.Is(err, hub.ErrNotFound) {
+		in.abandon()
+		return File{}, fmt.Errorf("ingest: %w", err)
+	}
+	if err := in.register(ctx, got); err != nil {
+		in.abandon()
+		return File{}, fmt.Errorf("ingest: %w", err)
+	}
+	return got, nil
+}
+
+// check compares what was announced with what came.
+func (want Expected) check(got File) error {
+	if want.SHA256.IsZero() {
+		return nil
+	}
+	if got.Size != want.Size {
+		return hub.Errorf(hub.CodeUnprocessable, "The file has %d bytes, not the announced %d.", got.Size, want.Size)
+	}
+	if got.SHA256 != want.SHA256 {
+		return hub.Errorf(hub.CodeUnprocessable, "The file's SHA-256 is %s, not the announced %s.", got.SHA256, want.SHA256)
+	}
+	return nil
+}
+
+// checkOnly reads content that is known, to see that the sender has it.
+func (s *Service) checkOnly(r io.Reader, want Expected) error {
+	h := sha256.New()
+	n, err := io.Copy(h, r)
+	if err != nil {
+		return fmt.Errorf("ingest: %w", err)
+	}
+	return want.check(File{SHA256: hub.SHA256(h.Sum(nil)), Size: n})
+}
+
+func (s *Service) touchFile(ctx context.Context, id hub.XetHash) error {
+	if id.IsZero() {
+		return nil
+	}
+	return s.db.Update(ctx, func(q *store.Q) error { return q.TouchFile(ctx, id, s.now()) })
+}
+
+// A block is what is read at once, behind the beginning of a chunk that the
+// block before left over.
+const blockSize = 256 << 10
+
+type block [xet.MaxChunk + blockSize]byte
+
+var blocks = sync.Pool{New: func() any { return new(block) }}
+
+// ingest is one file on its way in.
+type ingest struct {
+	svc  *Service
+	enc  xet.Encoder
+	tree xet.Aggregator
+	size int64
+
+	// xorbs are those that the file may refer to, found and new ones. places
+	// finds chunks of the new ones by the first word of their hash.
+	xorbs  []*sessionXorb
+	places map[uint64]place
+	known  []int // of xorbs, the found ones that are searched; newest last
+
+	packing *packing // the new xorb, nil before its first chunk
+	puts    *errgroup.Group
+	putCtx  context.Context
+
+	terms    []sessionTerm
+	first    hub.XetHash // hash of the first chunk
+	frag     fragmentation
+	deferred run
+}
+
+// sessionXorb is a xorb that the file may refer to. A new one has its id and its
+// key once it is packed.
+type sessionXorb struct {
+	id     hub.XetHash
+	index  *xet.Index // nil for a found one that is not searched any more
+	found  *xorb      // idem, and nil for a new one
+	key    string     // of the object that this session stores, "" if it stores none
+	stored bool       // that object is in the bucket
+}
+
+// place is a chunk of a session's xorb.
+type place struct{ xorb, chunk int }
+
+// sessionTerm is a term of the file: chunks [start, end) of a session's xorb.
+type sessionTerm struct {
+	xorb, start, end int
+	size             int64 // raw bytes in them
+}
+
+// packing is a new xorb that takes chunks.
+type packing struct {
+	*xet.XorbWriter
+	spool *spool
+	at    int // in xorbs
+}
+
+func newIngest(s *Service) *ingest {
+	return &ingest{svc: s, places: make(map[uint64]place)}
+}
+
+// run takes in the whole file. On success all of its xorbs are in the bucket.
+func (in *ingest) run(ctx context.Context, r io.Reader) (File, error) {
+	in.puts, in.putCtx = errgroup.WithContext(ctx)
+	in.puts.SetLimit(1) // pack the next xorb while one is stored, but no third one
+	sha, err := in.readAll(ctx, r)
+	if err == nil {
+		err = in.finish(ctx)
+	}
+	if putErr := in.puts.Wait(); putErr != nil {
+		err = putErr // the reason why the rest was cancelled
+	}
+	if err != nil {
+		return File{}, err
+	}
+	return File{Xet: in.tree.FileHash(), SHA256: sha, Size: in.size}, nil
+}
+
+// readAll reads r block by block. While a block is cut into chunks here, another
+// goroutine computes its SHA-256.
+func (in *ingest) readAll(ctx context.Context, r io.Reader) (hub.SHA256, error) {
+	digest := newDigester()
+	defer digest.stop()
+	var chunker xet.Chunker
+	buf := blocks.Get().(*block)
+	defer func() { blocks.Put(buf) }()
+	carried := 0
+	for eof := false; !eof; {
+		if err := ctx.Err(); err != nil {
+			return hub.SHA256{}, err
+		}
+		n, err := io.ReadFull(r, buf[carried:carried+blockSize])
+		eof = errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) && n < blockSize
+		if err != nil && !eof {
+			return hub.SHA256{}, err
+		}
+		in.size += int64(n)
+		data := buf[:carried+n]
+		digest.write(data[carried:])
+		rest, err := in.cut(ctx, &chunker, data, carried)
+		if err == nil && eof && len(rest) > 0 {
+			err = in.add(ctx, rest)
+		}
+		if err == nil && !eof {
+			next := blocks.Get().(*block)
+			carried = copy(next[:], rest)
+			digest.wait() // it may still be reading the old one
+			blocks.Put(buf)
+			buf = next
+		}
+		if err != nil {
+			digest.wait()
+			return hub.SHA256{}, err
+		}
+	}
+	return digest.sum(), nil
+}
+
+// cut takes the complete chunks from data, of which the chunker has seen the
+// first seen bytes, and returns what is left.
+func (in *ingest) cut(ctx context.Context, c *xet.Chunker, data []byte, seen int) ([]byte, error) {
+	start := 0
+	for pos := seen; pos < len(data); {
+		n, done := c.Next(data[pos:])
+		pos += n
+		if !done {
+			break
+		}
+		if err := in.add(ctx, data[start:pos]); err != nil {
+			return nil, err
+		}
+		start = pos
+	}
+	return data[start:], nil
+}
+
+// add takes the next chunk of the file.
+func (in *ingest) add(ctx context.Context, chunk []byte) error {
+	h := xet.ChunkHash(chunk)
+	if in.tree.Count() == 0 {
+		in.first = h
+	}
+	in.tree.Add(h, uint64(len(chunk)))
+	if taken, err := in.continueRun(ctx, chunk, h); taken || err != nil {
+		return err
+	}
+	at, ok, err := in.lookup(ctx, h)
+	if err != nil {
+		return err
+	}
+	if !ok {
+		return in.pack(ctx, chunk, h)
+	}
+	if in.continues(at) {
+		in.refer(at, 1)
+		return nil
+	}
+	if need := in.frag.need(); need > 1 {
+		in.deferred.begin(at, need)
+		_, err := in.continueRun(ctx, chunk, h)
+		return err
+	}
+	in.refer(at, 1)
+	return nil
+}
+
+// continues reports whether a place follows the last term.
+func (in *ingest) continues(at place) bool {
+	if len(in.terms) == 0 {
+		return false
+	}
+	last := &in.terms[len(in.terms)-1]
+	return last.xorb == at.xorb && last.end == at.chunk
+}
+
+// refer appends n chunks of a xorb to the file.
+func (in *ingest) refer(at place, n int) {
+	index := in.xorbs[at.xorb].index
+	size := index.RawOffset(at.chunk+n) - index.RawOffset(at.chunk)
+	if in.continues(at) {
+		last := &in.terms[len(in.terms)-1]
+		last.end += n
+		last.size += size
+		in.frag.extend(n)
+		return
+	}
+	in.terms = append(in.terms, sessionTerm{at.xorb, at.chunk, at.chunk + n, size})
+	in.frag.add(n)
+}
+
+// pack appends a chunk that is new to the xorb under way, and to the file.
+func (in *ingest) pack(ctx context.Context, chunk []byte, h hub.XetHash) error {
+	if in.packing != nil && !in.packing.Fits(len(chunk)) {
+		if err := in.cutXorb(ctx); err != nil {
+			return err
+		}
+	}
+	if in.packing == nil {
+		sp := &spool{dir: in.svc.spoolDir}
+		w := xet.NewXorbWriter(sp, &in.enc)
+		in.packing = &packing{XorbWriter: w, spool: sp, at: len(in.xorbs)}
+		in.xorbs = append(in.xorbs, &sessionXorb{index: w.Index()})
+	}
+	at := place{in.packing.at, in.packing.Index().Len()}
+	if err := in.packing.Add(chunk, h); err != nil {
+		return err
+	}
+	in.places[word(h)] = at
+	in.refer(at, 1)
+	return nil
+}
+
+// cutXorb closes the xorb under way and begins to store it, unless it is stored
+// already. It waits while an earlier one is being stored.
+func (in *ingest) cutXorb(ctx context.Context) error {
+	p := in.packing
+	in.packing = nil
+	x := in.xorbs[p.at]
+	x.id = x.index.XorbHash()
+	if _, err := in.svc.xorbs.get(ctx, x.id); !errors.Is(err, hub.ErrNotFound) {
+		p.spool.close()
+		return err // nil if it is stored already
+	}
+	x.key = objectKey(x.id, store.NewID())
+	in.puts.Go(func() error {
+		defer p.spool.close()
+		size := x.index.Size()
+		if _, err := in.svc.bucket.Put(in.putCtx, x.key, p.spool.reader(size), size); err != nil {
+			return storageError(fmt.Errorf("store xorb: %w", err))
+		}
+		x.stored = true
+		return nil
+	})
+	return nil
+}
+
+// finish ends the file.
+func (in *ingest) finish(ctx context.Context) error {
+	if err := in.rejectRun(ctx); err != nil {
+		return err
+	}
+	if in.packing == nil {
+		return nil
+	}
+	return in.cutXorb(ctx)
+}
+
+// close frees what a failed run left.
+func (in *ingest) close() {
+	if in.packing != nil {
+		in.packing.spool.close()
+	}
+}
+
+// abandon deletes the objects that were stored for nothing. What cannot be
+// deleted is garbage that no row names.
+func (in *ingest) abandon() {
+	for _, x := range in.xorbs {
+		if x.stored {
+			in.svc.discard(x.key)
+		}
+	}
+}
+
+// discard deletes an object that no row names, even if the request that stored
+// it is over.
+func (s *Service) discard(key string) {
+	if err := s.bucket.Delete(context.Background(), key); err != nil {
+		s.log.Warn("leave garbage in the bucket", "key", key, "err", err)
+	}
+}
+
+// register is the one transaction that makes the file exist.
+func (in *ingest) register(ctx context.Context, f File) error {
+	terms := in.finalTerms()
+	now := in.svc.now()
+	var lost []string // objects of xorbs that somebody else registered first
+	err := in.svc.db.Update(ctx, func(q *store.Q) error {
+		lost = nil
+		shard, seq := store.NewID(), 0
+		for _, x := range in.xorbs {
+			if x.key == "" {
+				continue
+			}
+			created, err := q.PutXorb(ctx, x.row(), x.index.AppendBinary(nil), now)
+			if err != nil {
+				return err
+			}
+			if !created {
+				lost = append(lost, x.key)
+				continue
+			}
+			if err := q.SetXorbShard(ctx, x.id, shard, seq); err != nil {
+				return err
+			}
+			if err := q.PutDedupChunks(ctx, x.id, eligibleChunks(x.index)); err != nil {
+				return err
+			}
+			seq++
+		}
+		if err := touchAll(ctx, q, xorbsOf(terms), now); err != nil {
+			return err
+		}
+		if err := q.PutDedupChunks(ctx, terms[0].Xorb, []hub.XetHash{in.first}); err != nil {
+			return err
+		}
+		if _, err := q.PutFile(ctx, store.CASFile{Hash: f.Xet, Size: f.Size, Terms: appendTerms(nil, terms)}, now); err != nil {
+			return err
+		}
+		return q.PutContent(ctx, f.SHA256, f.Xet, now)
+	})
+	if err != nil {
+		return err
+	}
+	for _, key := range lost {
+		in.svc.discard(key)
+	}
+	return nil
+}
+
+func (x *sessionXorb) row() store.Xorb {
+	return store.Xorb{Hash: x.id, ObjectKey: x.key, Size: x.index.Size(), RawSize: x.index.RawSize()}
+}
+
+// touchAll marks xorbs as of interest. All of them must exist.
+func touchAll(ctx context.Context, q *store.Q, xorbs []hub.XetHash, now time.Time) error {
+	n, err := q.TouchXorbs(ctx, xorbs, now)
+	if err != nil {
+		return err
+	}
+	if n != len(xorbs) {
+		return hub.Errorf(hub.CodeUnavailable, "Some of the stored data that the file shares was just collected. Try again.")
+	}
+	return nil
+}
+
+// finalTerms are the file's terms, now that every xorb has a name.
+func (in *ingest) finalTerms() []xet.Term {
+	terms := make([]xet.Term, len(in.terms))
+	for i, t := range in.terms {
+		terms[i] = xet.Term{Xorb: in.xorbs[t.xorb].id, Start: uint32(t.start), End: uint32(t.end), Size: uint32(t.size)}
+	}
+	return terms
+}
+
+// eligibleChunks lists the chunks of a xorb that the global dedup index takes on
+// account of their hash.
+func eligibleChunks(x *xet.Index) []hub.XetHash {
+	var out []hub.XetHash
+	for i := range x.Len() {
+		if h := x.Hash(i); xet.IsGlobalDedup(h) {
+			out = append(out, h)
+		}
+	}
+	return out
+}
+
+// objectKey is where the object of one upload of a xorb lies in the bucket.
+func objectKey(id hub.XetHash, upload int64) string {
+	name := id.String()
+	return "xorbs/" + name[:2] + "/" + name + "-" + strconv.FormatInt(upload, 16)
+}
+
+// word is the part of a hash by which a session finds its own chunks.
+func word(h hub.XetHash) uint64 { return binary.LittleEndian.Uint64(h[:8]) }
+
+// digester computes the SHA-256 of blocks in another goroutine.
+type digester struct {
+	h    hash.Hash
+	work chan []byte
+	idle sync.WaitGroup
+}
+
+func newDigester() *digester { return &digester{h: sha256.New()} }
+
+// write hashes b, which must not change before wait returns. A short file is
+// not worth a goroutine.
+func (d *digester) write(b []byte) {
+	if d.work == nil && len(b) < blockSize {
+		d.h.Write(b)
+		return
+	}
+	if d.work == nil {
+		d.work = make(chan []byte)
+		go func() {
+			for b := range d.work {
+				d.h.Write(b)
+				d.idle.Done()
+			}
+		}()
+	}
+	d.idle.Add(1)
+	d.work <- b
+}
+
+func (d *digester) wait() { d.idle.Wait() }
+
+func (d *digester) sum() hub.SHA256 {
+	d.wait()
+	return hub.SHA256(d.h.Sum(nil))
+}
+
+func (d *digester) stop() {
+	if d.work != nil {
+		close(d.work)
+	}
+}
