@@ -94,3 +94,13 @@ func CodeOf(err error) Code {
 	}
 	return CodeInternal
 }
+
+// MessageOf is the text of err that may be shown to the person who asked, ""
+// for errors that are not meant for him.
+func MessageOf(err error) string {
+	var e *Error
+	if errors.As(err, &e) {
+		return e.Message
+	}
+	return ""
+}

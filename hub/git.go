@@ -94,6 +94,8 @@ const (
 	BranchPrefix = "refs/heads/"
 	TagPrefix    = "refs/tags/"
 	PRPrefix     = "refs/pr/"
+	// ConvertPrefix holds branches that the hub makes, such as Parquet copies.
+	ConvertPrefix = "refs/convert/"
 )
 
 var badRef = regexp.MustCompile(`[\x00-\x20~^:?*\[\\\x7f]|\.\.|@\{|//|/\.|\.lock(?:/|$)|^[./]|[/.]$|^@$`)

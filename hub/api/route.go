@@ -188,3 +188,30 @@ func EscapePath(p string) string {
 	}
 	return strings.Join(segs, "/")
 }
+
+// CASURL is the base of the Xet service below a hub's public URL.
+func CASURL(base string) string { return base + "/cas" }
+
+// ResolveURL is the URL of a file's bytes.
+func ResolveURL(base string, t hub.RepoType, id hub.RepoID, rev, path string) string {
+	return base + PathOf(t, id) + "/resolve/" + url.PathEscape(rev) + "/" + EscapePath(path)
+}
+
+// XetReadTokenURL is where a client gets a token to read files of a commit.
+func XetReadTokenURL(base string, t hub.RepoType, id hub.RepoID, commit hub.OID) string {
+	return base + "/api/" + t.Plural() + "/" + id.String() + "/xet-read-token/" + commit.String()
+}
+
+// XetWriteTokenURL is where a client gets a token to upload to a revision.
+func XetWriteTokenURL(base string, t hub.RepoType, id hub.RepoID, rev string) string {
+	return base + "/api/" + t.Plural() + "/" + id.String() + "/xet-write-token/" + url.PathEscape(rev)
+}
+
+// ReconstructionURL is where a client gets the terms of a file.
+func ReconstructionURL(base string, file hub.XetHash) string {
+	return CASURL(base) + "/v1/reconstructions/" + file.String()
+}
+
+// XetFileInfo is the media type by which a client asks resolve for the Xet
+// hash of a file instead of its bytes.
+const XetFileInfo = "application/vnd.xet-fileinfo+json"

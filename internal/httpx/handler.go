@@ -92,11 +92,16 @@ func headerText(s string) string {
 
 // JSON writes v as the whole response.
 func JSON(w http.ResponseWriter, status int, v any) error {
+	return JSONAs(w, status, v, "application/json; charset=utf-8")
+}
+
+// JSONAs is JSON with another media type.
+func JSONAs(w http.ResponseWriter, status int, v any, mediaType string) error {
 	body, err := json.Marshal(v)
 	if err != nil {
 		return fmt.Errorf("encode response: %w", err)
 	}
-	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	w.Header().Set("Content-Type", mediaType)
 	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(status)
 	w.Write(body) // the client is gone if this fails

@@ -207,6 +207,12 @@ func (q *Q) putLabels(ctx context.Context, repoID int64, t hub.RepoType, labels 
 	return nil
 }
 
+// SetMainSize notes the bytes of the files at head and the time of the change.
+func (q *Q) SetMainSize(ctx context.Context, repoID, size int64, at time.Time) error {
+	_, err := q.exec(ctx, "set main size", `UPDATE repo SET main_size = $2, updated_at = $3 WHERE id = $1`, repoID, size, micros(at))
+	return err
+}
+
 // TouchRepo notes the time of a change that left the catalog as it was.
 func (q *Q) TouchRepo(ctx context.Context, repoID int64, at time.Time) error {
 	_, err := q.exec(ctx, "touch repo", `UPDATE repo SET updated_at = $2 WHERE id = $1`, repoID, micros(at))

@@ -101,6 +101,7 @@ CREATE TABLE repo_file (
 	size       BIGINT NOT NULL,
 	account_id BIGINT NOT NULL,
 	created_at BIGINT NOT NULL,
+	path       TEXT NOT NULL DEFAULT '', -- where it was first committed, '' before
 	PRIMARY KEY (repo_id, sha256)
 );
 CREATE INDEX repo_file_by_xet ON repo_file (repo_id, xet);

@@ -1,0 +1,168 @@
+package hubapi
+
+import (
+	"net"
+	"net/http"
+	"net/url"
+	"path"
+	"strconv"
+	"strings"
+
+	"github.com/pantryhub/pantry/hub"
+	"github.com/pantryhub/pantry/hub/api"
+	"github.com/pantryhub/pantry/internal/httpx"
+	"github.com/pantryhub/pantry/internal/repo"
+)
+
+// file answers GET and HEAD of /{id}/resolve/{rev}/{path} and …/raw/….
+func (s *Server) file(w http.ResponseWriter, r *http.Request, route api.Route, rp *repo.Repo) error {
+	rev, file := route.Revision()
+	commit, err := rp.Resolve(r.Context(), rev)
+	if err != nil {
+		return err
+	}
+	h := w.Header()
+	h.Set("X-Repo-Commit", commit.OID.String()) // on errors too: clients note that the file is missing at this commit
+	e, err := rp.Entry(r.Context(), commit, file)
+	if err != nil {
+		return err
+	}
+	if e.Kind != hub.FileEntry {
+		return hub.Errorf(hub.CodeEntryNotFound, "%q is a folder.", file)
+	}
+	raw := route.Verb == "raw"
+	etag := e.OID.String()
+	size := e.Size
+	switch {
+	case e.LFS != nil && raw:
+		size = e.LFS.PointerSize
+	case e.LFS != nil:
+		etag = e.LFS.OID.String()
+		s.linkXet(w, r, rp, commit, e)
+		if strings.Contains(r.Header.Get("Accept"), api.XetFileInfo) && !e.LFS.Xet.IsZero() {
+			return xetFileInfo(w, e)
+		}
+	}
+	setFileHeaders(h, r, file, etag, size)
+	if cond := r.Header.Get("If-None-Match"); cond != "" && httpx.ETagMatches(cond, etag) {
+		w.WriteHeader(http.StatusNotModified)
+		return nil
+	}
+	part, result := httpx.RequestRange(r, size, etag)
+	if result == httpx.RangeInvalid {
+		h.Set("Content-Range", "bytes */"+strconv.FormatInt(size, 10))
+		return hub.ErrRange
+	}
+	if !raw && (result == httpx.RangeAll || part.Start == 0) {
+		rp.CountDownload(file, clientAddress(r))
+	}
+	if r.Method == http.MethodHead {
+		httpx.WriteRangeStatus(w, part, result, size)
+		return nil
+	}
+	open := rp.OpenFile
+	if raw {
+		open = rp.OpenPointer
+	}
+	f, err := open(r.Context(), e)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	httpx.WriteRangeStatus(w, part, result, size)
+	if result == httpx.RangeAll {
+		part = httpx.Range{Length: size}
+	}
+	httpx.SendRange(w, f, part)
+	return nil
+}
+
+// linkXet adds what Xet clients need to fetch a large file from the CAS.
+func (s *Server) linkXet(w http.ResponseWriter, r *http.Request, rp *repo.Repo, commit hub.Commit, e hub.Entry) {
+	h := w.Header()
+	h.Set("X-Linked-Size", strconv.FormatInt(e.LFS.Size, 10))
+	h.Set("X-Linked-ETag", `"`+e.LFS.OID.String()+`"`)
+	if e.LFS.Xet.IsZero() {
+		return // the empty file: nothing to fetch
+	}
+	base := s.base(r)
+	h.Set("X-Xet-Hash", e.LFS.Xet.String())
+	h.Set("Link", "<"+api.XetReadTokenURL(base, rp.Type, rp.Name, commit.OID)+`>; rel="xet-auth", <`+
+		api.ReconstructionURL(base, e.LFS.Xet)+`>; rel="xet-reconstruction-info"`)
+}
+
+// xetFileInfo is the answer to a client that asked for the hash instead of
+// the bytes.
+func xetFileInfo(w http.ResponseWriter, e hub.Entry) error {
+	h := w.Header()
+	h.Set("ETag", `"`+e.LFS.OID.String()+`"`)
+	h.Set("Vary", "Accept")
+	return httpx.JSONAs(w, http.StatusOK, map[string]any{"hash": e.LFS.Xet.String(), "size": e.LFS.Size}, api.XetFileInfo)
+}
+
+// setFileHeaders describes a file of a repository. Its bytes are a stranger's:
+// a browser must not run them with the hub's authority, so types that can hold
+// scripts are served as plain text and everything is sandboxed.
+func setFileHeaders(h http.Header, r *http.Request, file, etag string, size int64) {
+	h.Set("ETag", `"`+etag+`"`)
+	h.Set("Accept-Ranges", "bytes")
+	h.Set("Content-Type", contentType(file))
+	h.Set("Content-Security-Policy", "default-src 'none'; sandbox")
+	if h.Get("X-Linked-Size") == "" {
+		h.Set("X-Linked-Size", strconv.FormatInt(size, 10))
+	}
+	q := r.URL.Query()
+	if q.Get("noContentDisposition") == "1" {
+		return
+	}
+	kind := "inline"
+	if httpx.Bool(r, "download") {
+		kind = "attachment"
+	}
+	h.Set("Content-Disposition", kind+"; filename*=UTF-8''"+url.PathEscape(path.Base(file))+`; filename="`+asciiName(path.Base(file))+`";`)
+}
+
+// asciiName is a file name for clients that do not read filename*.
+func asciiName(name string) string {
+	return strings.Map(func(c rune) rune {
+		if c < 0x20 || c > 0x7e || c == '"' || c == '\\' {
+			return '_'
+		}
+		return c
+	}, name)
+}
+
+// fileTypes are the types that a browser shows and cannot run.
+var fileTypes = map[string]string{
+	".json": "application/json", ".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg",
+	".gif": "image/gif", ".webp": "image/webp", ".avif": "image/avif", ".bmp": "image/bmp", ".ico": "image/x-icon",
+	".pdf": "application/pdf", ".wav": "audio/wav", ".mp3": "audio/mpeg", ".flac": "audio/flac", ".ogg": "audio/ogg",
+	".mp4": "video/mp4", ".webm": "video/webm", ".csv": "text/csv; charset=utf-8",
+}
+
+var textTypes = map[string]bool{
+	"": true, ".txt": true, ".md": true, ".py": true, ".yaml": true, ".yml": true, ".toml": true, ".html": true,
+	".htm": true, ".js": true, ".css": true, ".svg": true, ".xml": true, ".jsonl": true, ".tsv": true, ".sh": true,
+	".ts": true, ".go": true, ".rs": true, ".c": true, ".h": true, ".cpp": true, ".java": true, ".jinja": true,
+	".ini": true, ".cfg": true, ".gitattributes": true, ".gitignore": true, ".log": true, ".rst": true, ".tex": true,
+}
+
+func contentType(file string) string {
+	ext := strings.ToLower(path.Ext(file))
+	if t, ok := fileTypes[ext]; ok {
+		return t
+	}
+	if textTypes[ext] {
+		return "text/plain; charset=utf-8"
+	}
+	return "application/octet-stream"
+}
+
+// clientAddress tells clients apart for the download count.
+func clientAddress(r *http.Request) string {
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		return r.RemoteAddr
+	}
+	return host
+}
