@@ -1,0 +1,200 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/pantryhub/pantry/xet"
+)
+
+type ingestCommand struct{}
+
+// Run measures LFS uploads of a large file to an empty hub, and how much of
+// the server's time the necessary parts of the work take on their own.
+func (c *ingestCommand) Run(ctx context.Context, s *settings) error {
+	r := newReport("ingest", fmt.Sprintf("LFS upload of %s", s.Size))
+	r.text("PUT and commit of one file to an empty hub, which chunks, hashes, deduplicates, compresses and stores it on the way. " +
+		"*MB/s per core* is bytes by the server's CPU seconds; the rest of the time it waits for the disk or the client. Target: ≥ 400 MB/s per core.")
+	kinds := []dataKind{random, weights, lines}
+	rounds := make([]results, len(kinds))
+	stored := make([]int64, len(kinds))
+	var sides []func(context.Context) error
+	for i, kind := range kinds {
+		file, err := s.data(kind, int64(s.Size))
+		if err != nil {
+			return err
+		}
+		sides = append(sides, func(ctx context.Context) error {
+			one, bytes, err := c.once(ctx, s, file)
+			rounds[i], stored[i] = append(rounds[i], one), bytes
+			return err
+		})
+	}
+	if err := s.rounds(ctx, sides...); err != nil {
+		return err
+	}
+
+	var rows [][]any
+	for i, kind := range kinds {
+		perCore := rounds[i].median(func(r result) float64 { return float64(r.bytes) / 1e6 / r.cpu.Seconds() })
+		rows = append(rows, []any{kind, rounds[i].median(result.megabytes), perCore, verdict(perCore >= 400),
+			float64(stored[i]) / float64(rounds[i][0].bytes)})
+	}
+	r.table([]string{"content", "MB/s", "MB/s per core", "target", "stored/sent"}, rows)
+
+	rows = nil
+	for i, kind := range kinds {
+		shares, err := c.parts(ctx, s, kind, rounds[i].median(func(r result) float64 { return r.cpu.Seconds() }))
+		if err != nil {
+			return err
+		}
+		rows = append(rows, append([]any{kind}, shares...))
+	}
+	r.text("Shares of the server's CPU time, each part measured alone on the same bytes by one core. *Disk* is writing and syncing the stored bytes: its CPU share, and its speed, which bounds MB/s above.")
+	r.table([]string{"content", "chunk scan", "BLAKE3 of chunks", "SHA-256", "compression", "disk", "disk MB/s", "everything else"}, rows)
+	return r.write(s)
+}
+
+// once uploads a file to an empty hub and returns what that cost and stored.
+func (c *ingestCommand) once(ctx context.Context, s *settings, file dataFile) (result, int64, error) {
+	p, end, err := startHub(ctx, s)
+	if err != nil {
+		return result{}, 0, err
+	}
+	defer end()
+	before, err := p.cpu()
+	if err != nil {
+		return result{}, 0, err
+	}
+	wall, err := timed(func() error {
+		_, err := p.addLarge(ctx, "large", file)
+		return err
+	})
+	if err != nil {
+		return result{}, 0, err
+	}
+	after, err := p.cpu()
+	if err != nil {
+		return result{}, 0, err
+	}
+	stored, err := p.storedBytes()
+	return result{requests: 1, bytes: file.size, wall: wall, cpu: after - before}, stored, err
+}
+
+// parts measures the parts of the work and returns them as shares of total
+// CPU seconds.
+func (c *ingestCommand) parts(ctx context.Context, s *settings, kind dataKind, total float64) ([]any, error) {
+	file, err := s.data(kind, int64(s.Size))
+	if err != nil {
+		return nil, err
+	}
+	var cost costs
+	if err := cost.ofContent(ctx, file); err != nil {
+		return nil, err
+	}
+	diskCPU, diskWall, err := diskCost(s, file, cost.stored)
+	if err != nil {
+		return nil, err
+	}
+	share := func(d time.Duration) any { return fmt.Sprintf("%.0f %%", 100*d.Seconds()/total) }
+	rest := total - (cost.scan + cost.blake3 + cost.sha256 + cost.compress + diskCPU).Seconds()
+	return []any{share(cost.scan), share(cost.blake3), share(cost.sha256), share(cost.compress), share(diskCPU),
+		float64(cost.stored) / 1e6 / diskWall.Seconds(), fmt.Sprintf("%.0f %%", 100*rest/total)}, nil
+}
+
+// costs are the times of the parts of ingesting a file.
+type costs struct {
+	scan, blake3, sha256, compress time.Duration
+
+	stored int64
+}
+
+// block is what is read at once: small enough for a cache to hold.
+const block = 1 << 20
+
+// ofContent runs every part over the file. The parts alternate chunk by chunk,
+// on bytes that are in the cache as they are in the server.
+func (c *costs) ofContent(ctx context.Context, file dataFile) error {
+	f, err := os.Open(file.path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	var (
+		in      = bufio.NewReaderSize(f, block)
+		chunker xet.Chunker
+		encoder xet.Encoder
+		sum     = sha256.New()
+		record  []byte
+	)
+	clock := func(to *time.Duration, f func()) {
+		begun := time.Now()
+		f()
+		*to += time.Since(begun)
+	}
+	for ctx.Err() == nil {
+		data, err := in.Peek(xet.MaxChunk)
+		if len(data) == 0 {
+			if err == io.EOF {
+				return nil
+			}
+			return err
+		}
+		n := len(data)
+		clock(&c.scan, func() { n, _ = chunker.Next(data) })
+		chunk := data[:n]
+		clock(&c.blake3, func() { xet.ChunkHash(chunk) })
+		clock(&c.sha256, func() { sum.Write(chunk) })
+		clock(&c.compress, func() { record = encoder.Append(record[:0], chunk) })
+		c.stored += int64(len(record))
+		if _, err := in.Discard(n); err != nil {
+			return err
+		}
+	}
+	return ctx.Err()
+}
+
+// diskCost writes and syncs so many bytes of a file.
+func diskCost(s *settings, file dataFile, bytes int64) (cpu, wall time.Duration, err error) {
+	dir, remove, err := s.folder("disk")
+	if err != nil {
+		return 0, 0, err
+	}
+	defer remove()
+	in, err := os.Open(file.path)
+	if err != nil {
+		return 0, 0, err
+	}
+	defer in.Close()
+	out, err := os.CreateTemp(dir, "")
+	if err != nil {
+		return 0, 0, err
+	}
+	defer out.Close()
+	buf := make([]byte, block)
+	for left := bytes; left > 0; {
+		n, err := io.ReadFull(in, buf[:min(left, block)])
+		if err != nil {
+			return 0, 0, err
+		}
+		left -= int64(n)
+		begun, before := time.Now(), ownCPU()
+		if _, err := out.Write(buf[:n]); err != nil {
+			return 0, 0, err
+		}
+		if left%(64<<20) < block { // a xorb is done
+			err = out.Sync()
+		}
+		cpu += ownCPU() - before
+		wall += time.Since(begun)
+		if err != nil {
+			return 0, 0, err
+		}
+	}
+	return cpu, wall, nil
+}
