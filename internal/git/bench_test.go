@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/pantryhub/pantry/hub"
 	"github.com/pantryhub/pantry/internal/git"
@@ -114,5 +115,41 @@ func BenchmarkPutGitObjects(b *testing.B) {
 		}
 		b.StartTimer()
 		r.put(objs...)
+	}
+}
+
+// BenchmarkLastCommits finds the last commits of 100 files that were last
+// touched over 1,000 commits.
+func BenchmarkLastCommits(b *testing.B) {
+	r := newRepo(b, storetest.SQLite(b))
+	ctx := context.Background()
+	blob := git.NewBlob([]byte("x"))
+	ed := git.NewEditor(r.cold(), hub.OID{})
+	var names []string
+	for i := range 100 {
+		names = append(names, fmt.Sprintf("f%02d", i))
+		if err := ed.Put(ctx, "dir/"+names[i], fileEntry(blob)); err != nil {
+			b.Fatal(err)
+		}
+	}
+	root := r.write(ed)
+	head := r.commit(time.Unix(1e9, 0), root, "first")
+	for i := range 1000 {
+		ed := git.NewEditor(r.reader(), root)
+		if err := ed.Put(ctx, "dir/"+names[i/10], benchEntry(i)); err != nil {
+			b.Fatal(err)
+		}
+		root = r.write(ed)
+		head = r.commit(time.Unix(int64(1e9+i), 0), root, "next", head)
+	}
+	for name, reader := range map[string]git.Reader{"warm": r.reader(), "cold": r.cold()} {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				found, err := reader.LastCommits(ctx, head, "dir", names)
+				if err != nil || len(found) != len(names) {
+					b.Fatalf("%d found, %v", len(found), err)
+				}
+			}
+		})
 	}
 }

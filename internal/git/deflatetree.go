@@ -12,8 +12,8 @@ import (
 // compress, so there is nothing to search for: what an entry shares with its
 // predecessor at the start and at the end becomes two matches, the rest
 // literals, all in one block of fixed Huffman codes (RFC 1951, 3.2.6). Every
-// commit to a folder pays for this; for 20,000 entries it takes about half the
-// time of the fastest general level and gives the same size within a few
+// commit to a folder pays for this; for 20,000 entries it takes about two
+// thirds of the time of the fastest general level and gives the same size within a few
 // percent.
 //
 // Any payload is compressed correctly, a malformed one perhaps badly.
@@ -86,17 +86,11 @@ func (w *bitWriter) entry(payload []byte, prev, at, end int) {
 // lie before them in the payload with older's rest between.
 func (w *bitWriter) shared(older, newer []byte, m, n int) {
 	a, b := older[:m], newer[:n]
-	prefix := 0
-	for prefix < min(len(a), len(b), maxMatch) && a[prefix] == b[prefix] {
-		prefix++
-	}
+	prefix := commonPrefix(a, b)
 	if prefix < minMatch {
 		prefix = 0
 	}
-	suffix := 0
-	for suffix < min(len(a), len(b)-prefix, maxMatch) && a[len(a)-1-suffix] == b[len(b)-1-suffix] {
-		suffix++
-	}
+	suffix := commonSuffix(a, b[prefix:])
 	if suffix < minMatch {
 		suffix = 0
 	}
@@ -109,6 +103,34 @@ func (w *bitWriter) shared(older, newer []byte, m, n int) {
 	}
 }
 
+// commonPrefix is how many bytes a and b share at the start, maxMatch at most.
+func commonPrefix(a, b []byte) int {
+	n, limit := 0, min(len(a), len(b), maxMatch)
+	for ; n+8 <= limit; n += 8 {
+		if diff := binary.LittleEndian.Uint64(a[n:]) ^ binary.LittleEndian.Uint64(b[n:]); diff != 0 {
+			return n + bits.TrailingZeros64(diff)/8
+		}
+	}
+	for n < limit && a[n] == b[n] {
+		n++
+	}
+	return n
+}
+
+// commonSuffix is how many bytes a and b share at the end, maxMatch at most.
+func commonSuffix(a, b []byte) int {
+	n, limit := 0, min(len(a), len(b), maxMatch)
+	for ; n+8 <= limit; n += 8 {
+		if diff := binary.LittleEndian.Uint64(a[len(a)-n-8:]) ^ binary.LittleEndian.Uint64(b[len(b)-n-8:]); diff != 0 {
+			return n + bits.LeadingZeros64(diff)/8
+		}
+	}
+	for n < limit && a[len(a)-1-n] == b[len(b)-1-n] {
+		n++
+	}
+	return n
+}
+
 func (w *bitWriter) literals(b []byte) {
 	for ; len(b) >= 3; b = b[3:] { // three codes are at most 27 bits
 		x, y, z := &fixedCodes[b[0]], &fixedCodes[b[1]], &fixedCodes[b[2]]
@@ -119,15 +141,15 @@ func (w *bitWriter) literals(b []byte) {
 	}
 }
 
-// match writes a reference to length bytes, distance bytes back.
+// match writes a reference to length bytes, distance bytes back: two symbols
+// and their extra bits, 31 bits at most.
 func (w *bitWriter) match(length, distance int) {
 	symbol, extra, extraBits := lengthSymbol(length)
 	code := fixedCodes[symbol]
-	w.put(uint64(code.code), code.bits)
-	w.put(extra, extraBits)
+	v, n := uint64(code.code)|extra<<code.bits, code.bits+extraBits
 	symbol, extra, extraBits = distanceSymbol(distance)
-	w.put(uint64(bits.Reverse8(uint8(symbol))>>3), 5)
-	w.put(extra, extraBits)
+	v |= uint64(bits.Reverse8(uint8(symbol))>>3)<<n | extra<<(n+5)
+	w.put(v, n+5+extraBits)
 }
 
 // lengthSymbol and distanceSymbol are the tables of RFC 1951, 3.2.5: past the

@@ -26,13 +26,13 @@ func inflateStd(t *testing.T, data []byte) []byte {
 	return out
 }
 
-// treePayload is a tree of entries with those names and random ids, of which
-// every third is that of the entry before.
+// treePayload is a tree of entries with those names and random ids; some are
+// that of the entry before.
 func treePayload(rnd *rand.Rand, names ...string) []byte {
 	var b []byte
 	var oid [20]byte
 	for i, name := range names {
-		if i%3 != 2 {
+		if i%16 != 2 {
 			for j := range oid {
 				oid[j] = byte(rnd.Uint32())
 			}

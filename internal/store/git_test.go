@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"reflect"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -116,9 +117,9 @@ func TestPutGitObjectsInBatches(t *testing.T) {
 			update(t, db, func(ctx context.Context, q *store.Q) error {
 				return q.PutGitObjects(ctx, repo, objects(tt.n, tt.size))
 			})
-			got := gather(t, db.Read().EachGitObject(ctx, repo))
-			if diff := cmp.Diff(gather(t, objects(tt.n, tt.size)), got); diff != "" {
-				t.Errorf("%d objects of %d bytes (-want +got):\n%s", tt.n, tt.size, diff)
+			got, want := gather(t, db.Read().EachGitObject(ctx, repo)), gather(t, objects(tt.n, tt.size))
+			if !reflect.DeepEqual(got, want) { // cmp.Diff would take seconds
+				t.Errorf("%d objects of %d bytes come back as %d others", tt.n, tt.size, len(got))
 			}
 		}
 		// An error of the source stores nothing.
