@@ -95,3 +95,7 @@ func ParseAccountName(s string) (string, error) {
 	}
 	return s, nil
 }
+
+// ReservedNamespace reports whether a word is the first segment of a route of
+// the hub itself and so no account can have it.
+func ReservedNamespace(s string) bool { return reservedNamespaces[strings.ToLower(s)] }

@@ -3,36 +3,35 @@ package authapi
 import (
 	"errors"
 	"net/http"
-	"strings"
 
 	"github.com/pantryhub/pantry/internal/identity"
 )
 
 // Config is what an API is made of.
 type Config struct {
-	Identity  *identity.Service
-	Auth      *Authenticator
-	PublicURL string                     // where clients reach the hub, without a final slash
-	Address   func(*http.Request) string // of the client, for rate limits; nil: RemoteAddress
+	Identity *identity.Service
+	Auth     *Authenticator
+	Base     func(*http.Request) string // public URL of the hub as this client knows it, without a final slash
+	Address  func(*http.Request) string // of the client, for rate limits; nil: RemoteAddress
 }
 
 // API serves the routes of this package.
 type API struct {
 	identity *identity.Service
 	auth     *Authenticator
-	base     string
+	base     func(*http.Request) string
 	address  func(*http.Request) string
 }
 
 // New makes an API.
 func New(c Config) (*API, error) {
-	if c.Identity == nil || c.Auth == nil || c.PublicURL == "" {
-		return nil, errors.New("authapi: Identity, Auth and PublicURL are needed")
+	if c.Identity == nil || c.Auth == nil || c.Base == nil {
+		return nil, errors.New("authapi: Identity, Auth and Base are needed")
 	}
 	if c.Address == nil {
 		c.Address = RemoteAddress
 	}
-	return &API{identity: c.Identity, auth: c.Auth, base: strings.TrimSuffix(c.PublicURL, "/"), address: c.Address}, nil
+	return &API{identity: c.Identity, auth: c.Auth, base: c.Base, address: c.Address}, nil
 }
 
 // Register adds the routes to a mux.

@@ -41,7 +41,7 @@ func newSite(t *testing.T) *site {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a, err := New(Config{Identity: ids, Auth: auth, PublicURL: base + "/"})
+	a, err := New(Config{Identity: ids, Auth: auth, Base: func(*http.Request) string { return base }})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,7 +11,9 @@ import (
 )
 
 // avatarURL is where the avatar of an account is.
-func (a *API) avatarURL(name string) string { return a.base + "/api/avatars/" + name + ".svg" }
+func (a *API) avatarURL(r *http.Request, name string) string {
+	return a.base(r) + "/api/avatars/" + name + ".svg"
+}
 
 // avatar answers with the URL of an avatar, with a redirect to it where the
 // caller wants an image, or (….svg) with the image. It is drawn from the name
@@ -29,10 +31,10 @@ func (a *API) avatar(w http.ResponseWriter, r *http.Request) error {
 		_, err := w.Write(drawAvatar(name))
 		return err
 	case httpx.Bool(r, "redirect") || r.Header.Get("Sec-Fetch-Dest") == "image":
-		http.Redirect(w, r, a.avatarURL(name), http.StatusTemporaryRedirect)
+		http.Redirect(w, r, a.avatarURL(r, name), http.StatusTemporaryRedirect)
 		return nil
 	}
-	return httpx.JSON(w, http.StatusOK, map[string]string{"avatarUrl": a.avatarURL(name)})
+	return httpx.JSON(w, http.StatusOK, map[string]string{"avatarUrl": a.avatarURL(r, name)})
 }
 
 // drawAvatar draws the first letter of a name on a colour made from it.

@@ -57,7 +57,7 @@ func (a *API) startDevice(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	page := a.base + "/device"
+	page := a.base(r) + "/device"
 	return httpx.JSON(w, http.StatusOK, struct {
 		DeviceCode      string `json:"device_code"`
 		UserCode        string `json:"user_code"`
@@ -134,11 +134,11 @@ func readJSONForm(r *http.Request) (url.Values, error) {
 	return form, nil
 }
 
-func (a *API) openIDConfiguration(w http.ResponseWriter, _ *http.Request) error {
+func (a *API) openIDConfiguration(w http.ResponseWriter, r *http.Request) error {
 	return httpx.JSON(w, http.StatusOK, map[string]any{
-		"issuer":                                a.base,
-		"token_endpoint":                        a.base + "/oauth/token",
-		"device_authorization_endpoint":         a.base + "/oauth/device",
+		"issuer":                                a.base(r),
+		"token_endpoint":                        a.base(r) + "/oauth/token",
+		"device_authorization_endpoint":         a.base(r) + "/oauth/device",
 		"grant_types_supported":                 []string{deviceGrant, refreshGrant},
 		"response_types_supported":              []string{},
 		"scopes_supported":                      identity.Scopes,

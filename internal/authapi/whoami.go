@@ -71,16 +71,16 @@ func (a *API) whoAmI(w http.ResponseWriter, r *http.Request) error {
 	return httpx.JSON(w, http.StatusOK, whoAmI{
 		Type: account.Kind, ID: api.WireID(account.ID, account.CreatedAt), Name: account.Name,
 		FullName: account.FullName, Email: account.Email, BillingMode: "prepaid",
-		AvatarURL: a.avatarURL(account.Name), Orgs: a.wireOrgs(orgs), Auth: wireAuth(g.Token),
+		AvatarURL: a.avatarURL(r, account.Name), Orgs: a.wireOrgs(r, orgs), Auth: wireAuth(g.Token),
 	})
 }
 
-func (a *API) wireOrgs(orgs []identity.Membership) []whoAmIOrg {
+func (a *API) wireOrgs(r *http.Request, orgs []identity.Membership) []whoAmIOrg {
 	out := make([]whoAmIOrg, len(orgs))
 	for i, m := range orgs {
 		out[i] = whoAmIOrg{
 			Type: m.Org.Kind, ID: api.WireID(m.Org.ID, m.Org.CreatedAt), Name: m.Org.Name,
-			FullName: m.Org.FullName, AvatarURL: a.avatarURL(m.Org.Name), RoleInOrg: m.Role,
+			FullName: m.Org.FullName, AvatarURL: a.avatarURL(r, m.Org.Name), RoleInOrg: m.Role,
 		}
 	}
 	return out

@@ -7,7 +7,6 @@ import (
 	"github.com/pantryhub/pantry/internal/store"
 )
 
-
 // List returns one page of repositories. Private ones are listed for those
 // who may read them.
 func (s *Service) List(ctx context.Context, actor hub.Actor, f store.Filter) ([]*Repo, error) {

@@ -269,11 +269,13 @@ func chain(first iter.Seq2[store.GitObject, error], rest []store.GitObject) iter
 // does not cover yet, so that git-lfs sees the same files; nil if it covers all.
 func trackLarge(src []byte, paths []string) []byte {
 	rules := attrs.Parse(src)
+	added := map[string]bool{}
 	var out []byte
 	for _, p := range paths {
-		if rules.LFS(p) {
+		if added[p] || rules.LFS(p) {
 			continue
 		}
+		added[p] = true
 		if out == nil {
 			out = append([]byte(nil), src...)
 			if len(out) > 0 && out[len(out)-1] != '\n' {

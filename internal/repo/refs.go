@@ -109,7 +109,7 @@ func (r *Repo) CreateTag(ctx context.Context, req TagRequest) error {
 	var objects []store.GitObject
 	if req.Message != "" {
 		tag := git.EncodeTag(git.TagInfo{
-			Target: target.OID, Name: name, Tagger: signature(r.Actor, r.svc.now()), Message: message(req.Message, ""),
+			Target: target.OID, Kind: git.KindCommit, Name: name, Tagger: signature(r.Actor, r.svc.now()), Message: message(req.Message, ""),
 		})
 		ref.Tag = &tag.OID
 		objects = append(objects, tag)

@@ -1,0 +1,124 @@
+package app
+
+import (
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/pantryhub/pantry/hub"
+	"github.com/pantryhub/pantry/hub/api"
+	"github.com/pantryhub/pantry/internal/authapi"
+	"github.com/pantryhub/pantry/internal/casapi"
+	"github.com/pantryhub/pantry/internal/githttp"
+	"github.com/pantryhub/pantry/internal/httpx"
+	"github.com/pantryhub/pantry/internal/hubapi"
+	"github.com/pantryhub/pantry/internal/web"
+)
+
+// root sends each request to its surface.
+type root struct {
+	fixed *http.ServeMux // routes with a fixed first segment
+	api   *hubapi.Server
+	git   *githttp.Server
+	web   *web.Server
+}
+
+// buildHandler makes the transports over the services.
+func (a *App) buildHandler() error {
+	// Origin checks compare a page's origin with the public URL; without one,
+	// browsers say themselves whether a request is same-origin.
+	public := a.Config.PublicURL
+	if public == "" {
+		public = "http://localhost"
+	}
+	var err error
+	if a.auth, err = authapi.NewAuthenticator(a.Identity, public); err != nil {
+		return err
+	}
+	auth, err := authapi.New(authapi.Config{Identity: a.Identity, Auth: a.auth, Base: a.Base})
+	if err != nil {
+		return err
+	}
+	tokens := casapi.NewTokens(a.key, time.Now)
+	actor := func(r *http.Request) (hub.Actor, error) {
+		g, err := a.auth.Grant(r)
+		return g.Actor, err
+	}
+	cas := casapi.New(a.cas, casapi.Config{Base: a.Base, Key: a.key, Tokens: tokens})
+	pages, err := web.New(web.Config{Repos: a.Repos, Identity: a.Identity, Auth: a.auth, Base: a.Base})
+	if err != nil {
+		return err
+	}
+	rt := &root{
+		fixed: http.NewServeMux(),
+		api:   hubapi.New(hubapi.Config{Repos: a.Repos, Actor: actor, Base: a.Base, MintXet: tokens.Mint}),
+		git: githttp.New(githttp.Config{
+			Repos: a.Repos, LFS: a.lfs, Actor: actor, Base: a.Base, MintXet: tokens.Mint,
+			MultipartAbove: a.Config.LFSMultipartAbove, PartSize: a.Config.LFSPartSize,
+		}),
+		web: pages,
+	}
+	auth.Register(rt.fixed)
+	rt.fixed.Handle("/cas/", http.StripPrefix("/cas", cas))
+	rt.fixed.HandleFunc("/lfs/", rt.git.ServeTransfer)
+	rt.fixed.Handle("GET /healthz", httpx.Handler(a.healthz))
+	rt.fixed.Handle("GET /metrics", promhttp.HandlerFor(a.metrics, promhttp.HandlerOpts{}))
+	a.handler = httpx.Wrap(rt, a.log, a.metrics)
+	return nil
+}
+
+// ServeHTTP routes on the escaped path: a ServeMux would refuse the Hub's URL
+// shapes, and clean "//" out of file names.
+func (rt *root) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if strings.HasPrefix(r.Host, "datasets-server.") {
+		// The datasets library asks a host beside the hub for its viewer.
+		httpx.WriteError(w, r, hub.Errorf(hub.CodeNotFound, "This hub does not offer the dataset viewer API."))
+		return
+	}
+	path := r.URL.EscapedPath()
+	first, _, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
+	switch first {
+	case "cas", "lfs", "oauth", "healthz", "metrics", ".well-known":
+		rt.fixed.ServeHTTP(w, r)
+		return
+	case "api":
+		if _, pattern := rt.fixed.Handler(r); pattern != "" {
+			rt.fixed.ServeHTTP(w, r)
+			return
+		}
+		rt.api.ServeHTTP(w, r)
+		return
+	}
+	route, ok := api.ParseRoute(path)
+	switch {
+	case !ok || hub.ReservedNamespace(route.Namespace):
+		rt.web.ServeHTTP(w, r)
+	case route.Surface == api.Git, route.Verb == "info", route.Verb == "git-upload-pack", route.Verb == "git-receive-pack":
+		rt.git.ServeRepo(w, r, route)
+	case route.Verb == "resolve", route.Verb == "raw":
+		rt.api.ServeFile(w, r, route)
+	case route.Namespace == "":
+		rt.web.ServeHTTP(w, r)
+	default:
+		rt.web.ServeRepo(w, r, route)
+	}
+}
+
+// healthz answers 200 when the database and the bucket can be written.
+func (a *App) healthz(w http.ResponseWriter, r *http.Request) error {
+	status := map[string]string{"status": "ok", "database": "ok", "bucket": "ok"}
+	code := http.StatusOK
+	fail := func(part string, err error) {
+		a.log.Error("health check failed", "part", part, "err", err)
+		status["status"], status[part], code = "failing", "failing", http.StatusServiceUnavailable
+	}
+	if err := a.db.Check(r.Context()); err != nil {
+		fail("database", err)
+	}
+	if err := a.bucket.Check(r.Context()); err != nil {
+		fail("bucket", err)
+	}
+	return httpx.JSON(w, code, status)
+}

@@ -1,0 +1,23 @@
+package cli
+
+import (
+	"fmt"
+	"runtime/debug"
+)
+
+type versionCmd struct{}
+
+// Run prints the version that the binary was built from.
+func (versionCmd) Run(streams Streams) error {
+	version, revision := "unknown", ""
+	if info, ok := debug.ReadBuildInfo(); ok {
+		version = info.Main.Version
+		for _, s := range info.Settings {
+			if s.Key == "vcs.revision" {
+				revision = " " + s.Value
+			}
+		}
+	}
+	_, err := fmt.Fprintf(streams.Out, "pantry %s%s\n", version, revision)
+	return err
+}
