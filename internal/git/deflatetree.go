@@ -13,8 +13,8 @@ import (
 // predecessor at the start and at the end becomes two matches, the rest
 // literals, all in one block of fixed Huffman codes (RFC 1951, 3.2.6). Every
 // commit to a folder pays for this; for 20,000 entries it takes about two
-// thirds of the time of the fastest general level and gives the same size within a few
-// percent.
+// thirds of the time of the fastest general level and gives the same size
+// within a few percent.
 //
 // Any payload is compressed correctly, a malformed one perhaps badly.
 func deflateTree(payload []byte) []byte {
