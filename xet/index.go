@@ -14,6 +14,7 @@ const (
 	MaxXorbRaw    = 64 << 20 // of the xorbs written here
 	MaxXorbChunks = 8192
 	MaxXorbBody   = MaxXorbRaw + MaxXorbChunks*HeaderSize // of the records of any xorb
+	MaxXorbUpload = MaxXorbBody + maxFooter               // with the footer that older clients send
 )
 
 // Index says where the chunks of a stored xorb are: in the sequence of raw

@@ -38,9 +38,12 @@ func FileSize(terms []Term) int64 {
 	return n
 }
 
+// IndexFunc returns the index of a stored xorb.
+type IndexFunc func(hub.XetHash) (*Index, error)
+
 // MakePlan plans bytes [from, to) of the file made of terms. The range must lie
-// in the file. index returns the index of a stored xorb.
-func MakePlan(terms []Term, from, to int64, index func(hub.XetHash) (*Index, error)) (*Plan, error) {
+// in the file.
+func MakePlan(terms []Term, from, to int64, index IndexFunc) (*Plan, error) {
 	p := &Plan{}
 	var pos int64 // in the file, of the term looked at
 	for _, t := range terms {
@@ -99,7 +102,7 @@ func (x *Index) cutTerm(t Term, from, to int64) (kept Term, skip uint64) {
 }
 
 // planFetch merges the chunk ranges of the terms, xorb by xorb.
-func (p *Plan) planFetch(index func(hub.XetHash) (*Index, error)) error {
+func (p *Plan) planFetch(index IndexFunc) error {
 	at := make(map[hub.XetHash]int)
 	for _, t := range p.Terms {
 		i, ok := at[t.Xorb]

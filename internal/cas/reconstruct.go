@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/pantryhub/pantry/hub"
@@ -33,6 +34,40 @@ func (r *Reader) Plan(from, to int64) (*xet.Plan, error) {
 		return nil, fmt.Errorf("plan file %s: %w", r.file.id, asInternal(err))
 	}
 	return p, nil
+}
+
+// BatchPlan is one plan to fetch whatever the plans of several whole files need.
+func BatchPlan(readers []*Reader) (files []*xet.Plan, fetch *xet.Plan, err error) {
+	if len(readers) == 0 {
+		return nil, &xet.Plan{}, nil
+	}
+	for _, r := range readers {
+		p, err := r.Plan(0, r.Size())
+		if err != nil {
+			return nil, nil, err
+		}
+		files = append(files, p)
+	}
+	fetch, err = xet.MergePlans(files, readers[0].index)
+	return files, fetch, err
+}
+
+// Covers reports whether the file uses every chunk of a xorb, so that whoever
+// may read the file may read the whole xorb.
+func (r *Reader) Covers(id hub.XetHash) (bool, error) {
+	x, err := r.index(id)
+	if err != nil {
+		return false, asInternal(err)
+	}
+	used := make([]bool, x.Len())
+	for _, t := range r.file.terms {
+		if t.Xorb == id {
+			for i := t.Start; i < t.End; i++ {
+				used[i] = true
+			}
+		}
+	}
+	return !slices.Contains(used, false), nil
 }
 
 func (r *Reader) index(id hub.XetHash) (*xet.Index, error) {

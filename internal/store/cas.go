@@ -123,11 +123,13 @@ type CASFile struct {
 // PutFile registers a file. One that is known keeps its terms, which describe
 // the same bytes, and is marked as of interest.
 func (q *Q) PutFile(ctx context.Context, f CASFile, now time.Time) (created bool, err error) {
-	at, err := one(ctx, q, "put file", value[int64], `
+	n, err := q.exec(ctx, "put file", `
 		INSERT INTO cas_file (hash, size, terms, created_at, touched_at) VALUES ($1, $2, $3, $4, $4)
-		ON CONFLICT (hash) DO UPDATE SET touched_at = excluded.touched_at
-		RETURNING created_at`, f.Hash[:], f.Size, f.Terms, micros(now))
-	return err == nil && at == micros(now), err
+		ON CONFLICT DO NOTHING`, f.Hash[:], f.Size, f.Terms, micros(now))
+	if err != nil || n > 0 {
+		return n > 0, err
+	}
+	return false, q.TouchFile(ctx, f.Hash, now)
 }
 
 // TouchFile marks a file as of interest.
