@@ -12,6 +12,7 @@ import (
 
 	"github.com/pantryhub/pantry/hub"
 	"github.com/pantryhub/pantry/hub/api"
+	"github.com/pantryhub/pantry/internal/ratelimit"
 )
 
 // Handler answers a request or returns an error, which is then written by
@@ -41,6 +42,10 @@ func WriteError(w http.ResponseWriter, r *http.Request, err error) {
 	var exists *ExistsError
 	if errors.As(err, &exists) {
 		body.URL = exists.URL
+	}
+	var limited *ratelimit.Exceeded
+	if errors.As(err, &limited) {
+		h.Set("Retry-After", strconv.Itoa(limited.RetryAfter()))
 	}
 	h.Set("Content-Type", "application/json; charset=utf-8")
 	w.WriteHeader(api.Status(code))

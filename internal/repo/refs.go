@@ -51,12 +51,30 @@ func (r *Repo) CreateBranch(ctx context.Context, req BranchRequest) error {
 		if err := q.PutTreeMetas(ctx, r.ID, metas); err != nil {
 			return err
 		}
+		if err := r.checkNesting(ctx, q, ref.Name); err != nil {
+			return err
+		}
 		if req.Overwrite {
 			return q.PutRef(ctx, r.ID, ref)
 		}
 		return q.CreateRef(ctx, r.ID, ref)
 	})
 	return refConflict(err, ref.Name)
+}
+
+// checkNesting refuses a ref below or above an existing one: git keeps refs as
+// files, so a clone of "a" and "a/b" would fail.
+func (r *Repo) checkNesting(ctx context.Context, q *store.Q, name string) error {
+	refs, err := q.Refs(ctx, r.ID)
+	if err != nil {
+		return err
+	}
+	for _, other := range refs {
+		if strings.HasPrefix(name, other.Name+"/") || strings.HasPrefix(other.Name, name+"/") {
+			return hub.Errorf(hub.CodeConflict, "Reference %s cannot be made beside %s", name, other.Name)
+		}
+	}
+	return nil
 }
 
 func refConflict(err error, name string) error {
@@ -116,6 +134,9 @@ func (r *Repo) CreateTag(ctx context.Context, req TagRequest) error {
 	}
 	err = r.svc.db.Update(ctx, func(q *store.Q) error {
 		if err := q.PutGitObjects(ctx, r.ID, seqOf(objects)); err != nil {
+			return err
+		}
+		if err := r.checkNesting(ctx, q, ref.Name); err != nil {
 			return err
 		}
 		return q.CreateRef(ctx, r.ID, ref)

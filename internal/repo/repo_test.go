@@ -342,6 +342,7 @@ func TestBranchesAndTags(t *testing.T) {
 				return r.CreateBranch(ctx, BranchRequest{Name: "old", Start: hub.Revision(first.OID.String())})
 			}, ""},
 			{"branch again", func() error { return r.CreateBranch(ctx, BranchRequest{Name: "old"}) }, hub.CodeConflict},
+			{"branch below a branch", func() error { return r.CreateBranch(ctx, BranchRequest{Name: "old/x"}) }, hub.CodeConflict},
 			{"branch over it", func() error { return r.CreateBranch(ctx, BranchRequest{Name: "old", Start: "main~1", Overwrite: true}) }, ""},
 			{"branch from nowhere", func() error { return r.CreateBranch(ctx, BranchRequest{Name: "x", Start: "nope"}) }, hub.CodeRevisionNotFound},
 			{"bad branch name", func() error { return r.CreateBranch(ctx, BranchRequest{Name: "a..b"}) }, hub.CodeInvalid},
