@@ -10,9 +10,10 @@
 // images in data URLs. Ids are prefixed so that a card cannot shadow the
 // page's own, classes are limited to those of this package.
 //
-// Input size and highlighting time are bounded; over a bound the text is shown
-// plainly instead. Functions are pure: the same input gives the same output,
-// so callers may cache by blob and Version.
+// Input size, parsing time and highlighting time are bounded; over a bound the
+// text is shown plainly instead. Apart from what a slow moment shows plainly,
+// the output depends on the input alone, so callers may cache by blob and
+// Version.
 package render
 
 // Version names the output of this package; caches keyed by it expire when
