@@ -1,0 +1,194 @@
+package web
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/pantryhub/pantry/hub"
+	"github.com/pantryhub/pantry/internal/store"
+)
+
+const (
+	listItems     = 30
+	maxWords      = 8   // of a search
+	maxLabels     = 20  // filters at once
+	facetValues   = 12  // shown of a facet before "more"
+	facetLimit    = 200 // read of a facet
+	knownInLabels = 1000
+)
+
+type listView struct {
+	Type    hub.RepoType
+	Plural  string
+	Count   int64
+	Search  string
+	Author  string
+	Sort    string
+	Sorts   []option
+	Facets  []facet
+	Active  []activeFilter
+	Hidden  []field // of the search form: what else is filtered
+	Items   []item
+	Next    string // "" on the last page
+	First   string // "" on the first page
+	CanMake bool
+}
+
+type option struct{ Value, Text string }
+
+type field struct{ Name, Value string }
+
+// activeFilter is a filter that is on, with the list without it.
+type activeFilter struct{ Kind, Text, Without string }
+
+// facet is a group of filters.
+type facet struct {
+	Title  string
+	Values []facetValue // the first few
+	More   []facetValue
+}
+
+type facetValue struct {
+	Text  string
+	Count int64 // 0: not shown
+	Path  string
+	On    bool
+}
+
+// sortOption is an order of a list and the name that URLs give it.
+type sortOption struct {
+	option
+	sort store.Sort
+}
+
+var sortOptions = []sortOption{
+	{option{"updated", "Recently updated"}, store.SortUpdated},
+	{option{"created", "Recently created"}, store.SortCreated},
+	{option{"downloads", "Most downloads"}, store.SortDownloads},
+	{option{"likes", "Most likes"}, store.SortLikes},
+	{option{"parameters", "Most parameters"}, store.SortParameters},
+	{option{"size", "Largest"}, store.SortMainSize},
+}
+
+func sortsOf(t hub.RepoType) []sortOption {
+	return slices.DeleteFunc(slices.Clone(sortOptions), func(o sortOption) bool {
+		return o.sort == store.SortParameters && t != hub.Model
+	})
+}
+
+// list shows the repositories of a type.
+func (s *Server) list(v *visit, t hub.RepoType) error {
+	q := v.r.URL.Query()
+	f, sort := readFilter(t, q)
+	ctx := v.r.Context()
+	repos, err := s.repos.List(ctx, v.actor, f)
+	if err != nil {
+		return err
+	}
+	view := listView{Type: t, Plural: t.Plural(), Search: q.Get("search"), Author: f.Owner, Sort: sort, CanMake: v.actor.Write}
+	if len(repos) == f.Limit {
+		repos = repos[:listItems]
+		view.Next = with(t, q, "cursor", encodeCursor(f.Sort.CursorOf(repos[listItems-1].Repo)))
+	}
+	if f.After != nil {
+		view.First = with(t, q, "cursor", "")
+	}
+	view.Items = itemsOf(repos)
+	if view.Count, err = s.repos.Count(ctx, v.actor, f); err != nil {
+		return err
+	}
+	labels, err := s.repos.Labels(ctx, t, "", knownInLabels)
+	if err != nil {
+		return err
+	}
+	view.Facets = facetsOf(t, q, labels)
+	view.Active = activeOf(t, q)
+	for _, o := range sortsOf(t) {
+		view.Sorts = append(view.Sorts, o.option)
+	}
+	view.Hidden = hiddenOf(q)
+	title := strings.ToUpper(t.Plural()[:1]) + t.Plural()[1:]
+	return s.write(v, 200, "list", frame{Title: title, Nav: t.Plural(), Body: view})
+}
+
+// readFilter reads the query of a list. What it cannot read does not filter: a
+// page is better than an error.
+func readFilter(t hub.RepoType, q url.Values) (f store.Filter, sort string) {
+	f = store.Filter{Type: t, Owner: clip(q.Get("author"), 96), Sort: store.SortUpdated, Limit: listItems + 1, Detail: t == hub.Space}
+	sort = "updated"
+	for _, o := range sortsOf(t) {
+		if o.Value == q.Get("sort") {
+			f.Sort, sort = o.sort, o.Value
+		}
+	}
+	words := strings.Fields(clip(q.Get("search"), 200))
+	f.Search = words[:min(len(words), maxWords)]
+	for _, g := range filterGroups(t) {
+		for _, value := range q[g.key] {
+			if value != "" && len(f.Labels) < maxLabels {
+				f.Labels = append(f.Labels, g.prefix+clip(value, 200))
+			}
+		}
+	}
+	f.After = decodeCursor(q.Get("cursor"))
+	return f, sort
+}
+
+func encodeCursor(c store.Cursor) string {
+	b, _ := json.Marshal([2]int64{c.Value, c.ID}) // integers always encode
+	return base64.RawURLEncoding.EncodeToString(b)
+}
+
+// decodeCursor returns nil for a cursor that is none: the first page.
+func decodeCursor(s string) *store.Cursor {
+	var pair [2]int64
+	b, err := base64.RawURLEncoding.DecodeString(s)
+	if s == "" || err != nil || json.Unmarshal(b, &pair) != nil {
+		return nil
+	}
+	return &store.Cursor{Value: pair[0], ID: pair[1]}
+}
+
+// clip shortens what only filters, and makes it text.
+func clip(s string, n int) string {
+	if len(s) > n {
+		s = s[:n]
+	}
+	return strings.ToValidUTF8(strings.ReplaceAll(s, "\x00", ""), "")
+}
+
+// with is the list with a query parameter set, or removed if value is "", and
+// without a cursor unless that is it.
+func with(t hub.RepoType, q url.Values, key, value string) string {
+	c := url.Values{}
+	for k, values := range q {
+		c[k] = values
+	}
+	c.Del("cursor")
+	c.Del(key)
+	if value != "" {
+		c.Set(key, value)
+	}
+	if len(c) == 0 {
+		return "/" + t.Plural()
+	}
+	return "/" + t.Plural() + "?" + c.Encode()
+}
+
+// hiddenOf is what a search form must send besides its own fields.
+func hiddenOf(q url.Values) []field {
+	var out []field
+	for k, values := range q {
+		if k == "search" || k == "sort" || k == "cursor" {
+			continue
+		}
+		for _, value := range values {
+			out = append(out, field{k, value})
+		}
+	}
+	slices.SortFunc(out, func(a, b field) int { return strings.Compare(a.Name+"\x00"+a.Value, b.Name+"\x00"+b.Value) })
+	return out
+}

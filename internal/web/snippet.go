@@ -1,0 +1,104 @@
+package web
+
+import (
+	"fmt"
+	"path"
+	"strings"
+
+	"github.com/pantryhub/pantry/hub"
+	"github.com/pantryhub/pantry/hub/api"
+)
+
+// snippet is a piece of code that uses a repository.
+type snippet struct {
+	Title string
+	Code  string
+}
+
+// snippetsOf shows how a repository is used with the tools that people have.
+// Everything interpolated is a parsed id, or is quoted for its language.
+func snippetsOf(rv *repoVisit, base string) []snippet {
+	id, t := rv.rp.Name.String(), rv.rp.Type
+	flag, kwarg := "", ""
+	if t != hub.Model {
+		flag, kwarg = " --repo-type "+string(t), fmt.Sprintf(", repo_type=%q", t)
+	}
+	env := "export HF_ENDPOINT=" + base + "\n"
+	var out []snippet
+	out = append(out, libraryCode(rv, base)...)
+	out = append(out,
+		snippet{"hf command", env + "hf download " + id + flag},
+		snippet{"huggingface_hub", pythonEnv(base) + fmt.Sprintf("from huggingface_hub import snapshot_download\n\nfolder = snapshot_download(%q%s)", id, kwarg)},
+		snippet{"Git", "git lfs install\ngit clone " + base + api.PathOf(t, rv.rp.Name)},
+	)
+	return out
+}
+
+// pythonEnv names the hub to Python code; it must come before the imports.
+func pythonEnv(base string) string {
+	return fmt.Sprintf("import os\nos.environ[\"HF_ENDPOINT\"] = %q\n\n", base)
+}
+
+// libraryCode is code for the library of a model, or for datasets.
+func libraryCode(rv *repoVisit, base string) []snippet {
+	id, d := rv.rp.Name.String(), rv.details
+	if rv.rp.Type == hub.Dataset {
+		return []snippet{{"datasets", pythonEnv(base) + fmt.Sprintf("from datasets import load_dataset\n\nds = load_dataset(%q)", id)}}
+	}
+	if rv.rp.Type != hub.Model {
+		return nil
+	}
+	switch d.LibraryName {
+	case "transformers":
+		return []snippet{{"transformers", pythonEnv(base) + transformersCode(id, d)}}
+	case "diffusers":
+		return []snippet{{"diffusers", pythonEnv(base) + fmt.Sprintf("from diffusers import DiffusionPipeline\n\npipe = DiffusionPipeline.from_pretrained(%q)", id)}}
+	case "sentence-transformers":
+		return []snippet{{"sentence-transformers", pythonEnv(base) + fmt.Sprintf("from sentence_transformers import SentenceTransformer\n\nmodel = SentenceTransformer(%q)\nvectors = model.encode([\"A jar of jam\", \"A shelf of jars\"])", id)}}
+	case "peft":
+		return []snippet{{"peft", pythonEnv(base) + fmt.Sprintf("from peft import AutoPeftModelForCausalLM\n\nmodel = AutoPeftModelForCausalLM.from_pretrained(%q)", id)}}
+	}
+	if d.GGUF != nil {
+		return []snippet{{"llama.cpp", "export HF_ENDPOINT=" + base + "/\nllama-cli -hf " + id}}
+	}
+	return nil
+}
+
+func transformersCode(id string, d details) string {
+	task := d.PipelineTag
+	auto := "AutoModel"
+	if d.TransformersInfo != nil && identifier(d.TransformersInfo.AutoModel) {
+		auto = d.TransformersInfo.AutoModel
+	}
+	if knownTasks[task] {
+		return fmt.Sprintf("from transformers import pipeline\n\npipe = pipeline(%q, model=%q)", task, id)
+	}
+	return fmt.Sprintf("from transformers import %s\n\nmodel = %s.from_pretrained(%q)", auto, auto, id)
+}
+
+// identifier reports whether s is a plain word of Python: it comes from a
+// stranger's file and is shown as code to copy.
+func identifier(s string) bool {
+	if s == "" || len(s) > 80 {
+		return false
+	}
+	return !strings.ContainsFunc(s, func(c rune) bool {
+		return c != '_' && (c < '0' || c > '9') && (c < 'A' || c > 'Z') && (c < 'a' || c > 'z')
+	})
+}
+
+// cloneHints are the commands on a repository's file pages.
+type cloneHints struct{ Clone, Download, Upload string }
+
+func hintsOf(rv *repoVisit, base string) cloneHints {
+	id, flag := rv.rp.Name.String(), ""
+	if rv.rp.Type != hub.Model {
+		flag = " --repo-type " + string(rv.rp.Type)
+	}
+	env := "export HF_ENDPOINT=" + base + "\n"
+	return cloneHints{
+		Clone:    "git clone " + base + api.PathOf(rv.rp.Type, rv.rp.Name),
+		Download: env + "hf download " + id + flag + " --local-dir " + path.Base(id),
+		Upload:   env + "hf upload " + id + flag + " ./my-folder .",
+	}
+}
