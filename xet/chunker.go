@@ -64,34 +64,44 @@ func (c *Chunker) Next(b []byte) (n int, done bool) {
 }
 
 // scan rolls h over b until a boundary and returns how many bytes that took, 0
-// if there is none. This loop is where the time goes: eight bytes are loaded at
-// once, and each costs a table look-up, an add and a compare.
+// if there is none. This loop is where the time goes. It takes bytes in pairs:
+// h after the second one is 4h + (2·T[first] + T[second]), of which the bracket
+// does not wait for h, so that the chain from pair to pair is two operations
+// long, not four.
 func scan(b []byte, h uint64) (end int, hash uint64) {
 	i := 0
 	for ; i+8 <= len(b); i += 8 {
 		v := binary.LittleEndian.Uint64(b[i:])
-		if h = h<<1 + gear[byte(v)]; h < cutBelow {
-			return i + 1, h
+		first, second := gear[byte(v)], gear[byte(v>>8)]
+		odd, even := h<<1+first, h<<2+(first<<1+second)
+		if odd < cutBelow {
+			return i + 1, odd
 		}
-		if h = h<<1 + gear[byte(v>>8)]; h < cutBelow {
-			return i + 2, h
+		if even < cutBelow {
+			return i + 2, even
 		}
-		if h = h<<1 + gear[byte(v>>16)]; h < cutBelow {
-			return i + 3, h
+		first, second = gear[byte(v>>16)], gear[byte(v>>24)]
+		odd, h = even<<1+first, even<<2+(first<<1+second)
+		if odd < cutBelow {
+			return i + 3, odd
 		}
-		if h = h<<1 + gear[byte(v>>24)]; h < cutBelow {
+		if h < cutBelow {
 			return i + 4, h
 		}
-		if h = h<<1 + gear[byte(v>>32)]; h < cutBelow {
-			return i + 5, h
+		first, second = gear[byte(v>>32)], gear[byte(v>>40)]
+		odd, even = h<<1+first, h<<2+(first<<1+second)
+		if odd < cutBelow {
+			return i + 5, odd
 		}
-		if h = h<<1 + gear[byte(v>>40)]; h < cutBelow {
-			return i + 6, h
+		if even < cutBelow {
+			return i + 6, even
 		}
-		if h = h<<1 + gear[byte(v>>48)]; h < cutBelow {
-			return i + 7, h
+		first, second = gear[byte(v>>48)], gear[byte(v>>56)]
+		odd, h = even<<1+first, even<<2+(first<<1+second)
+		if odd < cutBelow {
+			return i + 7, odd
 		}
-		if h = h<<1 + gear[byte(v>>56)]; h < cutBelow {
+		if h < cutBelow {
 			return i + 8, h
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"io"
+	"math"
 	"math/rand/v2"
 	"strings"
 	"testing"
@@ -38,13 +39,14 @@ func textBytes(seed uint64, n int) []byte {
 	return b.Bytes()[:n]
 }
 
-// halfBytes look like 16-bit floating-point weights.
+// halfBytes are normally distributed weights in bfloat16.
 func halfBytes(seed uint64, n int) []byte {
-	b := randomBytes(seed, n)
-	for i := 1; i < n; i += 2 {
-		b[i] = 0x3c | b[i]&0x83
+	rng := rand.New(rand.NewPCG(seed, 3))
+	b := make([]byte, 0, n+2)
+	for len(b) < n {
+		b = binary.LittleEndian.AppendUint16(b, uint16(math.Float32bits(float32(rng.NormFloat64()*0.02))>>16))
 	}
-	return b
+	return b[:n]
 }
 
 type fixture struct {

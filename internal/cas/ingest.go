@@ -143,11 +143,10 @@ type ingest struct {
 // sessionXorb is a xorb that the file may refer to. A new one has its id and its
 // key once it is packed.
 type sessionXorb struct {
-	id     hub.XetHash
-	index  *xet.Index // nil for a found one that is not searched any more
-	found  *xorb      // idem, and nil for a new one
-	key    string     // of the object that this session stores, "" if it stores none
-	stored bool       // that object is in the bucket
+	id    hub.XetHash
+	index *xet.Index // nil for a found one that is not searched any more
+	found *xorb      // idem, and nil for a new one
+	key   string     // of the object that this session stores, "" if it stores none
 }
 
 // place is a chunk of a session's xorb.
@@ -307,7 +306,7 @@ func (in *ingest) pack(ctx context.Context, chunk []byte, h hub.XetHash) error {
 		}
 	}
 	if in.packing == nil {
-		sp := &spool{dir: in.svc.spoolDir}
+		sp := in.svc.newSpool()
 		w := xet.NewXorbWriter(sp, &in.enc)
 		in.packing = &packing{XorbWriter: w, spool: sp, at: len(in.xorbs)}
 		in.xorbs = append(in.xorbs, &sessionXorb{index: w.Index()})
@@ -335,12 +334,7 @@ func (in *ingest) cutXorb(ctx context.Context) error {
 	x.key = objectKey(x.id, store.NewID())
 	in.puts.Go(func() error {
 		defer p.spool.close()
-		size := x.index.Size()
-		if _, err := in.svc.bucket.Put(in.putCtx, x.key, p.spool.reader(size), size); err != nil {
-			return storageError(fmt.Errorf("store xorb: %w", err))
-		}
-		x.stored = true
-		return nil
+		return p.spool.store(in.putCtx, x.key, x.index.Size())
 	})
 	return nil
 }
@@ -363,18 +357,18 @@ func (in *ingest) close() {
 	}
 }
 
-// abandon deletes the objects that were stored for nothing. What cannot be
-// deleted is garbage that no row names.
+// abandon deletes the objects that were stored for nothing, also those of which
+// it is not known whether they were stored.
 func (in *ingest) abandon() {
 	for _, x := range in.xorbs {
-		if x.stored {
+		if x.key != "" {
 			in.svc.discard(x.key)
 		}
 	}
 }
 
 // discard deletes an object that no row names, even if the request that stored
-// it is over.
+// it is over. What cannot be deleted is garbage, for the collector.
 func (s *Service) discard(key string) {
 	if err := s.bucket.Delete(context.Background(), key); err != nil {
 		s.log.Warn("leave garbage in the bucket", "key", key, "err", err)

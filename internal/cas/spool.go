@@ -1,6 +1,8 @@
 package cas
 
 import (
+	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -8,53 +10,69 @@ import (
 	"syscall"
 
 	"github.com/pantryhub/pantry/hub"
+	"github.com/pantryhub/pantry/internal/bucket"
 )
 
 // spoolMemory is how many bytes of a spool stay in memory before it becomes a
 // file.
 const spoolMemory = 256 << 10
 
-// spool holds bytes that are on their way into the bucket: in memory while they
-// are few, then in a file that has no name and so does not outlive the process.
-// The zero value with a folder is an empty spool. It must be closed.
+// spool holds the bytes of an object whose key is not known before its last
+// byte: in memory while they are few, then in a file. It serves one goroutine at
+// a time and must be closed.
 type spool struct {
-	dir  string
-	mem  []byte
-	file *os.File
-	size int64
+	svc *Service
+	mem []byte
+
+	// At most one of these is set. A folder bucket has the object written where
+	// it will stay; for other buckets it waits in a file without a name, which
+	// does not outlive the process.
+	staged *bucket.Staged
+	file   *os.File
 }
+
+// stager is a bucket that takes bytes before their key is known.
+type stager interface {
+	Stage(ctx context.Context) (*bucket.Staged, error)
+}
+
+func (s *Service) newSpool() *spool { return &spool{svc: s} }
 
 // Write appends p.
 func (s *spool) Write(p []byte) (int, error) {
-	s.size += int64(len(p))
-	if s.file == nil && len(s.mem)+len(p) <= spoolMemory {
-		s.mem = append(s.mem, p...)
-		return len(p), nil
-	}
-	if s.file == nil {
+	if s.staged == nil && s.file == nil {
+		if len(s.mem)+len(p) <= spoolMemory {
+			s.mem = append(s.mem, p...)
+			return len(p), nil
+		}
 		if err := s.spill(); err != nil {
 			return 0, err
 		}
 	}
-	n, err := s.file.Write(p)
+	n, err := s.disk().Write(p)
 	if err != nil {
 		return n, spoolError(err)
 	}
 	return n, nil
 }
 
+func (s *spool) disk() io.Writer {
+	if s.staged != nil {
+		return s.staged
+	}
+	return s.file
+}
+
 // spill moves what is in memory to a file.
-func (s *spool) spill() error {
-	f, err := os.CreateTemp(s.dir, "pantry-xorb-*")
-	if err != nil {
-		return spoolError(err)
+func (s *spool) spill() (err error) {
+	if b, ok := s.svc.bucket.(stager); ok {
+		s.staged, err = b.Stage(context.Background()) // what is staged outlives no request
+	} else {
+		s.file, err = namelessFile(s.svc.spoolDir)
 	}
-	if err := os.Remove(f.Name()); err != nil { // the open file stays
-		f.Close()
-		return spoolError(err)
+	if err == nil {
+		_, err = s.disk().Write(s.mem)
 	}
-	s.file = f
-	_, err = f.Write(s.mem)
 	s.mem = nil
 	if err != nil {
 		return spoolError(err)
@@ -62,25 +80,40 @@ func (s *spool) spill() error {
 	return nil
 }
 
-// reader reads the first n bytes from the start.
-func (s *spool) reader(n int64) io.Reader { return io.NewSectionReader(s, 0, n) }
+// namelessFile opens an empty file that vanishes when it is closed.
+func namelessFile(dir string) (*os.File, error) {
+	f, err := os.CreateTemp(dir, "pantry-xorb-*")
+	if err != nil {
+		return nil, err
+	}
+	if err := os.Remove(f.Name()); err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
+}
 
-// ReadAt implements io.ReaderAt.
-func (s *spool) ReadAt(p []byte, off int64) (int, error) {
-	if s.file != nil {
-		return s.file.ReadAt(p, off)
+// store makes the first size bytes a durable object of the bucket.
+func (s *spool) store(ctx context.Context, key string, size int64) error {
+	var err error
+	switch {
+	case s.staged != nil:
+		_, err = s.staged.Commit(ctx, key, size)
+	case s.file != nil:
+		_, err = s.svc.bucket.Put(ctx, key, io.NewSectionReader(s.file, 0, size), size)
+	default:
+		_, err = s.svc.bucket.Put(ctx, key, bytes.NewReader(s.mem[:size]), size)
 	}
-	if off >= int64(len(s.mem)) {
-		return 0, io.EOF
+	if err != nil {
+		return storageError(fmt.Errorf("store xorb: %w", err))
 	}
-	n := copy(p, s.mem[off:])
-	if n < len(p) {
-		return n, io.EOF
-	}
-	return n, nil
+	return nil
 }
 
 func (s *spool) close() {
+	if s.staged != nil {
+		s.staged.Discard()
+	}
 	if s.file != nil {
 		s.file.Close()
 	}
@@ -88,7 +121,7 @@ func (s *spool) close() {
 
 // spoolError reports a full disk as the hub's clients understand it.
 func spoolError(err error) error {
-	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.Is(err, bucket.ErrNoSpace) {
 		return &hub.Error{Code: hub.CodeNoSpace, Message: hub.ErrNoSpace.Message, Err: fmt.Errorf("spool: %w", err)}
 	}
 	return fmt.Errorf("spool: %w", err)

@@ -16,13 +16,12 @@ import (
 // believed only if everything in it hashes to id; then its records are stored as
 // they came, without a footer. inserted is false if the xorb is known already.
 func (s *Service) PutXorb(ctx context.Context, id hub.XetHash, body io.Reader) (inserted bool, err error) {
-	sp := &spool{dir: s.spoolDir}
+	sp := s.newSpool()
 	defer sp.close()
 	_, err = s.xorbs.get(ctx, id)
 	known := err == nil
 	switch {
-	case known:
-		body = io.TeeReader(body, io.Discard) // verified all the same, but not kept
+	case known: // verified all the same, but not kept
 	case errors.Is(err, hub.ErrNotFound):
 		body = io.TeeReader(body, sp)
 	default:
@@ -48,8 +47,8 @@ func (s *Service) PutXorb(ctx context.Context, id hub.XetHash, body io.Reader) (
 // storeXorb stores the records in sp and registers them.
 func (s *Service) storeXorb(ctx context.Context, id hub.XetHash, index *xet.Index, sp *spool) (bool, error) {
 	row := store.Xorb{Hash: id, ObjectKey: objectKey(id, store.NewID()), Size: index.Size(), RawSize: index.RawSize()}
-	if _, err := s.bucket.Put(ctx, row.ObjectKey, sp.reader(row.Size), row.Size); err != nil {
-		return false, storageError(err)
+	if err := sp.store(ctx, row.ObjectKey, row.Size); err != nil {
+		return false, err
 	}
 	created := false
 	err := s.db.Update(ctx, func(q *store.Q) (err error) {
