@@ -19,6 +19,7 @@ const (
 	CodeRevisionNotFound Code = "RevisionNotFound" // no such branch, tag or commit
 	CodeEntryNotFound    Code = "EntryNotFound"    // no such file or folder at that revision
 	CodeGatedRepo        Code = "GatedRepo"        // visible, but its files need acceptance
+	CodeGatedAnonymous   Code = "GatedAnonymous"   // the same, asked by nobody in particular
 	CodeDisabled         Code = "Disabled"         // taken down by an administrator
 	CodeNotFound         Code = "NotFound"         // no such thing of another kind
 	CodeConflict         Code = "Conflict"         // it exists already

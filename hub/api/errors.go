@@ -22,6 +22,7 @@ var errorTable = map[hub.Code]struct {
 	hub.CodeRevisionNotFound: {http.StatusNotFound, "RevisionNotFound", 5},
 	hub.CodeEntryNotFound:    {http.StatusNotFound, "EntryNotFound", 5},
 	hub.CodeGatedRepo:        {http.StatusForbidden, "GatedRepo", 4},
+	hub.CodeGatedAnonymous:   {http.StatusUnauthorized, "GatedRepo", 4},
 	hub.CodeDisabled:         {http.StatusForbidden, "", 4},
 	hub.CodeNotFound:         {http.StatusNotFound, "", 5},
 	hub.CodeConflict:         {http.StatusConflict, "", 6},

@@ -157,7 +157,7 @@ type Refs struct {
 	Branches     []Ref `json:"branches"`
 	Converts     []Ref `json:"converts"`
 	Tags         []Ref `json:"tags"`
-	PullRequests []Ref `json:"pullRequests,omitempty"`
+	PullRequests *[]Ref `json:"pullRequests,omitempty"` // nil unless asked for
 }
 
 // Ref is a named commit.

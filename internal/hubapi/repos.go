@@ -31,12 +31,21 @@ func (s *Server) createRepo(w http.ResponseWriter, r *http.Request) error {
 	}
 	row, err := s.repos.Create(r.Context(), actor, req)
 	if hub.CodeOf(err) == hub.CodeConflict {
-		return &httpx.ExistsError{Err: err, URL: s.base(r) + api.PathOf(req.Type, req.ID)}
+		return s.exists(r, actor, err, req.Type, req.ID)
 	}
 	if err != nil {
 		return err
 	}
 	return httpx.JSON(w, http.StatusOK, s.created(r, row.Type, row.Name, api.WireID(row.ID, row.CreatedAt)))
+}
+
+// exists adds the URL of the repository that is in the way to a conflict, in
+// the spelling of its owner. Clients with exist_ok read it from the error.
+func (s *Server) exists(r *http.Request, actor hub.Actor, err error, t hub.RepoType, id hub.RepoID) error {
+	if rp, openErr := s.repos.Open(r.Context(), actor, t, id, authz.See); openErr == nil {
+		id = rp.Name
+	}
+	return &httpx.ExistsError{Err: err, URL: s.base(r) + api.PathOf(t, id)}
 }
 
 func (s *Server) created(r *http.Request, t hub.RepoType, id hub.RepoID, wireID string) api.CreatedRepo {
@@ -260,7 +269,7 @@ func (s *Server) duplicate(w http.ResponseWriter, r *http.Request, _ api.Route, 
 	}
 	row, err := rp.Duplicate(r.Context(), to, v)
 	if hub.CodeOf(err) == hub.CodeConflict {
-		return &httpx.ExistsError{Err: err, URL: s.base(r) + api.PathOf(rp.Type, to)}
+		return s.exists(r, rp.Actor, err, rp.Type, to)
 	}
 	if err != nil {
 		return err

@@ -11,6 +11,7 @@ import (
 	"github.com/pantryhub/pantry/hub"
 	"github.com/pantryhub/pantry/hub/api"
 	"github.com/pantryhub/pantry/internal/httpx"
+	"github.com/pantryhub/pantry/internal/render"
 	"github.com/pantryhub/pantry/internal/repo"
 )
 
@@ -156,7 +157,8 @@ func (s *Server) refs(w http.ResponseWriter, r *http.Request, _ api.Route, rp *r
 		Converts: wireRefs(refs.Converts, hub.ConvertPrefix),
 	}
 	if httpx.Bool(r, "include_prs") {
-		reply.PullRequests = wireRefs(refs.PullRequests, hub.PRPrefix)
+		prs := wireRefs(refs.PullRequests, hub.PRPrefix)
+		reply.PullRequests = &prs
 	}
 	return httpx.JSON(w, http.StatusOK, reply)
 }
@@ -211,9 +213,18 @@ func wireCommit(c hub.Commit, formatted bool) api.Commit {
 		Authors: []api.CommitAuthor{{User: c.Author, Avatar: ""}},
 	}
 	if formatted {
-		out.Formatted = &api.FormattedCommit{Title: html.EscapeString(c.Title), Message: html.EscapeString(c.Message)}
+		out.Formatted = &api.FormattedCommit{Title: html.EscapeString(c.Title), Message: formatMessage(c.Message)}
 	}
 	return out
+}
+
+// formatMessage renders the body of a commit message as a card's text.
+func formatMessage(text string) string {
+	out, err := render.Card([]byte(text), render.Options{})
+	if err != nil {
+		return html.EscapeString(text)
+	}
+	return string(out)
 }
 
 func contains(list []string, s string) bool {

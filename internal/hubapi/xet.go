@@ -18,9 +18,6 @@ func (s *Server) xetReadToken(w http.ResponseWriter, r *http.Request, _ api.Rout
 // xetWriteToken answers GET …/xet-write-token/{rev}. The revision may be the
 // text "None"; a token is for the repository whatever its revision.
 func (s *Server) xetWriteToken(w http.ResponseWriter, r *http.Request, _ api.Route, rp *repo.Repo) error {
-	if createPR(r) {
-		return errNoPullRequests
-	}
 	return s.xetToken(w, r, rp, true)
 }
 

@@ -158,7 +158,7 @@ func (r *Repo) applyOnce(ctx context.Context, req CommitRequest, ref store.Ref, 
 			return err
 		}
 		if ref.Name != hub.BranchPrefix+r.DefaultBranch {
-			return q.TouchRepo(ctx, r.ID, commit.Date)
+			return q.TouchRepo(ctx, r.ID, r.svc.now())
 		}
 		return r.updateCatalog(ctx, q, parent, commit, result.paths)
 	})

@@ -46,13 +46,13 @@ func (r *Repo) updateCatalog(ctx context.Context, q *store.Q, parent, c hub.Comm
 		if err != nil {
 			return err
 		}
-		return q.SetMainSize(ctx, r.ID, t.Size(), c.Date)
+		return q.SetMainSize(ctx, r.ID, t.Size(), r.svc.now())
 	}
 	catalog, err := r.derive(ctx, reader, c)
 	if err != nil {
 		return err
 	}
-	return q.SetCatalog(ctx, r.ID, r.Type, catalog, c.Date)
+	return q.SetCatalog(ctx, r.ID, r.Type, catalog, r.svc.now())
 }
 
 // maxProbe is how many changed paths are looked at one by one.
@@ -140,6 +140,12 @@ func catalogOf(doc derived, mainSize int64) (store.Catalog, error) {
 	c := store.Catalog{
 		PipelineTag: doc.PipelineTag, LibraryName: doc.LibraryName, SDK: doc.SDK, MainSize: mainSize,
 		Labels: doc.Tags, Derived: text,
+	}
+	for _, m := range doc.Models {
+		c.Links = append(c.Links, "model:"+m)
+	}
+	for _, d := range doc.Datasets {
+		c.Links = append(c.Links, "dataset:"+d)
 	}
 	switch {
 	case doc.Safetensors != nil:

@@ -194,7 +194,7 @@ func (r *Repo) SuperSquash(ctx context.Context, rev hub.Revision, msg string) (h
 			if err := r.moveRef(ctx, q, ref, refWrite{objects: seqOf([]store.GitObject{object}), commit: commit}); err != nil {
 				return err
 			}
-			return q.TouchRepo(ctx, r.ID, commit.Date)
+			return q.TouchRepo(ctx, r.ID, r.svc.now())
 		})
 		if !errors.Is(err, errMoved) {
 			return commit, err

@@ -110,6 +110,8 @@ func check(actor hub.Actor, r store.Repo, right authz.Right) error {
 		return hub.Errorf(hub.CodeDisabled, "Access to this resource is disabled.")
 	case !authz.Allowed(actor, facts, authz.See):
 		return hub.ErrRepoNotFound
+	case right == authz.Read && r.Gated != hub.NotGated && actor.IsAnonymous():
+		return hub.Errorf(hub.CodeGatedAnonymous, "Access to %s %s is restricted. You must be authenticated to access it.", r.Type, r.Name)
 	case right == authz.Read && r.Gated != hub.NotGated:
 		return hub.Errorf(hub.CodeGatedRepo, "Access to %s %s is restricted and you are not in the authorized list. Ask its owner for access.", r.Type, r.Name)
 	case right == authz.Read:

@@ -76,7 +76,9 @@ func (st *stage) add(ctx context.Context, op Operation) error {
 	if len(st.puts) >= maxOperations {
 		return hub.Errorf(hub.CodeTooLarge, "A commit has at most %d operations.", maxOperations)
 	}
-	op.Path = strings.TrimSuffix(op.Path, "/")
+	if op.Kind == DeleteFolder || op.Kind == DeleteEntry {
+		op.Path = strings.TrimSuffix(op.Path, "/")
+	}
 	p, err := hub.ParsePath(op.Path)
 	if err != nil {
 		return hub.Errorf(hub.CodeUnprocessable, "%s", hub.MessageOf(err))

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -43,6 +44,7 @@ type Catalog struct {
 	Parameters  int64 // of the network, 0 if unknown
 	MainSize    int64 // bytes of the files at head
 	Labels      []string
+	Links       []string // found by filters as labels are, and not shown; write-only
 	Derived     []byte // JSON object; only details show it
 }
 
@@ -147,7 +149,7 @@ func (q *Q) InsertRepo(ctx context.Context, r Repo) error {
 	if err != nil {
 		return err
 	}
-	return q.putLabels(ctx, r.ID, r.Type, r.Catalog.Labels)
+	return q.putLabels(ctx, r.ID, r.Type, slices.Concat(r.Catalog.Labels, r.Catalog.Links))
 }
 
 // jsonObject is derived JSON as it is stored: never empty.
@@ -182,7 +184,7 @@ func (q *Q) SetCatalog(ctx context.Context, repoID int64, t hub.RepoType, c Cata
 	if _, err := q.exec(ctx, "clear labels", `DELETE FROM repo_label WHERE repo_id = $1`, repoID); err != nil {
 		return err
 	}
-	return q.putLabels(ctx, repoID, t, c.Labels)
+	return q.putLabels(ctx, repoID, t, slices.Concat(c.Labels, c.Links))
 }
 
 func (q *Q) putLabels(ctx context.Context, repoID int64, t hub.RepoType, labels []string) error {
