@@ -3,12 +3,14 @@ package repo
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"iter"
 	"os"
 	"path"
 	"strings"
+	"syscall"
 
 	"github.com/pantryhub/pantry/hub"
 	"github.com/pantryhub/pantry/internal/git"
@@ -68,7 +70,6 @@ func (st *stage) close() {
 		return
 	}
 	st.spool.Close()
-	os.Remove(st.spool.Name())
 }
 
 // add checks one operation and stages its content.
@@ -151,18 +152,40 @@ func (st *stage) keep(o store.GitObject) (store.GitObject, error) {
 
 func (st *stage) write(data []byte) error {
 	if st.spool == nil {
-		f, err := os.CreateTemp(st.svc.spoolDir, "commit-*")
-		if err != nil {
-			return fmt.Errorf("open spool: %w", err)
+		if err := st.openSpool(); err != nil {
+			return spoolError(err)
 		}
-		st.spool = f
 	}
 	n, err := st.spool.Write(data)
 	st.spooled += int64(n)
 	if err != nil {
-		return &hub.Error{Code: hub.CodeNoSpace, Message: hub.ErrNoSpace.Message, Err: fmt.Errorf("spool: %w", err)}
+		return spoolError(err)
 	}
 	return nil
+}
+
+// openSpool makes a file that has no name, so that it does not outlive the
+// process.
+func (st *stage) openSpool() error {
+	f, err := os.CreateTemp(st.svc.spoolDir, "commit-*")
+	if err != nil {
+		return err
+	}
+	if err := os.Remove(f.Name()); err != nil {
+		f.Close()
+		return err
+	}
+	st.spool = f
+	return nil
+}
+
+// spoolError reports a full disk as the hub's clients understand it.
+func spoolError(err error) error {
+	err = fmt.Errorf("spool: %w", err)
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		return &hub.Error{Code: hub.CodeNoSpace, Message: hub.ErrNoSpace.Message, Err: err}
+	}
+	return err
 }
 
 // load returns a staged blob with its bytes.
