@@ -90,6 +90,9 @@ func (s *Server) tokensPage(v *visit, fresh string) error {
 	}
 	view := tokensView{Form: v.form, Tab: "tokens", Base: s.base(v.r), New: fresh}
 	for _, t := range list {
+		if !t.LastUsedAt.IsZero() && t.LastUsedAt.Before(t.CreatedAt) {
+			t.LastUsedAt = t.CreatedAt // uses are noted to five minutes
+		}
 		view.Tokens = append(view.Tokens, tokenView{
 			ID: t.ID, Name: t.Name, Role: string(t.Role), Hint: t.Hint, App: t.Kind == identity.OAuthToken,
 			Created: t.CreatedAt, LastUsed: t.LastUsedAt, Expires: t.ExpiresAt,

@@ -33,7 +33,9 @@ type cardView struct {
 	Bases    *relation
 	Links    []relation // other repositories that the card names
 	Derived  *derivedView
+	Endpoint string // what tells every tool of this hub
 	Snippets []snippet
+	Fill     fillHints
 }
 
 // share is a part of a whole, in percent.
@@ -66,7 +68,7 @@ type derivedView struct {
 // card shows a repository: its card and what is known of it.
 func (s *Server) card(v *visit, rv *repoVisit) error {
 	ctx, d := v.r.Context(), rv.details
-	view := cardView{Repo: s.header(v, rv, "card"), License: d.License}
+	view := cardView{Repo: s.header(v, rv, "Card"), License: d.License}
 	view.CardFile = view.Repo.sub("blob", rv.rp.DefaultBranch, readmeFile)
 	if err := view.read(ctx, rv); err != nil {
 		return err
@@ -79,7 +81,8 @@ func (s *Server) card(v *visit, rv *repoVisit) error {
 	if view.Derived, err = s.derivedFrom(ctx, v.actor, rv); err != nil {
 		return err
 	}
-	view.Snippets = snippetsOf(rv, s.base(v.r))
+	view.Endpoint, view.Snippets = "export HF_ENDPOINT="+s.base(v.r), snippetsOf(rv, s.base(v.r))
+	view.Fill = fillHintsOf(rv, s.base(v.r))
 	return s.showRepo(v, rv, "repo", "", view)
 }
 

@@ -52,7 +52,7 @@ func namespaces(a hub.Actor, current string) []string {
 
 func (s *Server) showCreate(v *visit) error {
 	t, err := hub.ParseRepoType(v.form.Or("type", v.r.URL.Query().Get("type")))
-	if err != nil {
+	if err != nil || t == hub.Kernel { // kernels come from their own tool
 		t = hub.Model
 	}
 	return s.showForm(v, "new", "New repository", createView{

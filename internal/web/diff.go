@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"strconv"
 	"unicode/utf8"
 
 	"github.com/aymanbagabas/go-udiff"
@@ -166,10 +167,18 @@ func (d *differ) hunk(view *changeView, h *udiff.Hunk) {
 		}
 		d.lines++
 	}
-	out.Header = fmt.Sprintf("@@ −%d,%d +%d,%d @@", h.FromLine, from-h.FromLine, h.ToLine, to-h.ToLine)
+	out.Header = fmt.Sprintf("@@ −%s +%s @@", span(h.FromLine, from), span(h.ToLine, to))
 	if len(out.Lines) > 0 {
 		view.Hunks = append(view.Hunks, out)
 	}
+}
+
+// span writes the lines of one side of a hunk as diff does.
+func span(from, to int) string {
+	if from == to {
+		return strconv.Itoa(from-1) + ",0" // the line that nothing follows
+	}
+	return strconv.Itoa(from) + "," + strconv.Itoa(to-from)
 }
 
 // trimEnd removes the line end.

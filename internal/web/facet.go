@@ -126,6 +126,7 @@ func without(t hub.RepoType, q url.Values, key, value string) string {
 
 // chip is a label on a repository's page.
 type chip struct {
+	Key  string // of a label such as "dataset:a/b", "" for none
 	Text string
 	Kind string // "task", "library", "license" or "", for its looks
 	Path string
@@ -140,6 +141,9 @@ func chipsOf(t hub.RepoType, labels []string) []chip {
 			continue // of storage: this hub has one place
 		}
 		c := chip{Text: l, Path: listPath(t, "other", l)}
+		if key, value, ok := strings.Cut(l, ":"); ok {
+			c.Key, c.Text = key, value
+		}
 		for _, g := range groups {
 			if value, ok := g.holds(l); ok {
 				c = chip{Text: value, Kind: kindNames[g.key], Path: listPath(t, g.key, value)}

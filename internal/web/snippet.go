@@ -15,53 +15,48 @@ type snippet struct {
 	Code  string
 }
 
-// snippetsOf shows how a repository is used with the tools that people have.
-// Everything interpolated is a parsed id, or is quoted for its language.
+// snippetsOf shows how a repository is used with the tools that people have,
+// once HF_ENDPOINT is set. Everything interpolated is a parsed id.
 func snippetsOf(rv *repoVisit, base string) []snippet {
 	id, t := rv.rp.Name.String(), rv.rp.Type
 	flag, kwarg := "", ""
 	if t != hub.Model {
 		flag, kwarg = " --repo-type "+string(t), fmt.Sprintf(", repo_type=%q", t)
 	}
-	env := "export HF_ENDPOINT=" + base + "\n"
 	var out []snippet
-	out = append(out, libraryCode(rv, base)...)
-	out = append(out,
-		snippet{"hf command", env + "hf download " + id + flag},
-		snippet{"huggingface_hub", pythonEnv(base) + fmt.Sprintf("from huggingface_hub import snapshot_download\n\nfolder = snapshot_download(%q%s)", id, kwarg)},
+	if title, code := libraryCode(rv); title != "" {
+		out = append(out, snippet{title, code})
+	}
+	return append(out,
+		snippet{"hf command", "hf download " + id + flag},
+		snippet{"huggingface_hub", fmt.Sprintf("from huggingface_hub import snapshot_download\n\nfolder = snapshot_download(%q%s)", id, kwarg)},
 		snippet{"Git", "git lfs install\ngit clone " + base + api.PathOf(t, rv.rp.Name)},
 	)
-	return out
-}
-
-// pythonEnv names the hub to Python code; it must come before the imports.
-func pythonEnv(base string) string {
-	return fmt.Sprintf("import os\nos.environ[\"HF_ENDPOINT\"] = %q\n\n", base)
 }
 
 // libraryCode is code for the library of a model, or for datasets.
-func libraryCode(rv *repoVisit, base string) []snippet {
+func libraryCode(rv *repoVisit) (title, code string) {
 	id, d := rv.rp.Name.String(), rv.details
-	if rv.rp.Type == hub.Dataset {
-		return []snippet{{"datasets", pythonEnv(base) + fmt.Sprintf("from datasets import load_dataset\n\nds = load_dataset(%q)", id)}}
-	}
-	if rv.rp.Type != hub.Model {
-		return nil
+	switch {
+	case rv.rp.Type == hub.Dataset:
+		return "datasets", fmt.Sprintf("from datasets import load_dataset\n\nds = load_dataset(%q)", id)
+	case rv.rp.Type != hub.Model:
+		return "", ""
 	}
 	switch d.LibraryName {
 	case "transformers":
-		return []snippet{{"transformers", pythonEnv(base) + transformersCode(id, d)}}
+		return "transformers", transformersCode(id, d)
 	case "diffusers":
-		return []snippet{{"diffusers", pythonEnv(base) + fmt.Sprintf("from diffusers import DiffusionPipeline\n\npipe = DiffusionPipeline.from_pretrained(%q)", id)}}
+		return "diffusers", fmt.Sprintf("from diffusers import DiffusionPipeline\n\npipe = DiffusionPipeline.from_pretrained(%q)", id)
 	case "sentence-transformers":
-		return []snippet{{"sentence-transformers", pythonEnv(base) + fmt.Sprintf("from sentence_transformers import SentenceTransformer\n\nmodel = SentenceTransformer(%q)\nvectors = model.encode([\"A jar of jam\", \"A shelf of jars\"])", id)}}
+		return "sentence-transformers", fmt.Sprintf("from sentence_transformers import SentenceTransformer\n\nmodel = SentenceTransformer(%q)\nvectors = model.encode([\"A jar of jam\", \"A shelf of jars\"])", id)
 	case "peft":
-		return []snippet{{"peft", pythonEnv(base) + fmt.Sprintf("from peft import AutoPeftModelForCausalLM\n\nmodel = AutoPeftModelForCausalLM.from_pretrained(%q)", id)}}
+		return "peft", fmt.Sprintf("from peft import AutoPeftModelForCausalLM\n\nmodel = AutoPeftModelForCausalLM.from_pretrained(%q)", id)
 	}
 	if d.GGUF != nil {
-		return []snippet{{"llama.cpp", "export HF_ENDPOINT=" + base + "/\nllama-cli -hf " + id}}
+		return "llama.cpp", "llama-cli -hf " + id
 	}
-	return nil
+	return "", ""
 }
 
 func transformersCode(id string, d details) string {
@@ -100,5 +95,23 @@ func hintsOf(rv *repoVisit, base string) cloneHints {
 		Clone:    "git clone " + base + api.PathOf(rv.rp.Type, rv.rp.Name),
 		Download: env + "hf download " + id + flag + " --local-dir " + path.Base(id),
 		Upload:   env + "hf upload " + id + flag + " ./my-folder .",
+	}
+}
+
+// fillHints are the commands on the page of a repository without files or card.
+type fillHints struct{ Command, Python, Card, UploadCard string }
+
+func fillHintsOf(rv *repoVisit, base string) fillHints {
+	id, t, flag := rv.rp.Name.String(), rv.rp.Type, ""
+	if t != hub.Model {
+		flag = " --repo-type " + string(t)
+	}
+	env := "export HF_ENDPOINT=" + base + "\n"
+	return fillHints{
+		Command: env + "hf auth login\nhf upload " + id + flag + " ./my-folder .",
+		Python: fmt.Sprintf("# with HF_ENDPOINT=%s\nfrom huggingface_hub import HfApi\n\nHfApi().upload_folder(\n    repo_id=%q,\n    repo_type=%q,\n    folder_path=\"my-folder\",\n)",
+			base, id, t),
+		Card:       "---\nlicense: apache-2.0\nlanguage: en\ntags:\n  - example\n---\n\n# " + rv.rp.Name.Name + "\n\nWhat it is, how it was made, what it is good for.",
+		UploadCard: env + "hf upload " + id + flag + " README.md",
 	}
 }

@@ -201,7 +201,8 @@ type errorView struct {
 	Heading   string
 	Message   string
 	RequestID string
-	SignIn    bool // signing in may help
+	SignIn    bool   // signing in may help
+	Next      string // where it leads back to
 }
 
 // headings are what error pages are called.
@@ -223,6 +224,9 @@ func (s *Server) writeError(v *visit, err error) {
 	view := errorView{
 		Status: status, Heading: headings[status], Message: message, RequestID: httpx.RequestID(v.r.Context()),
 		SignIn: v.actor.IsAnonymous() && (status == http.StatusNotFound || status == http.StatusForbidden || status == http.StatusUnauthorized),
+	}
+	if v.r.Method == http.MethodGet {
+		view.Next = v.r.URL.RequestURI()
 	}
 	if view.Heading == "" {
 		view.Heading = http.StatusText(status)
