@@ -13,6 +13,7 @@ import (
 
 	"github.com/pantryhub/pantry/hub"
 	"github.com/pantryhub/pantry/internal/app"
+	"github.com/pantryhub/pantry/internal/bucket"
 	"github.com/pantryhub/pantry/internal/config"
 	"github.com/pantryhub/pantry/internal/identity"
 )
@@ -23,6 +24,11 @@ type Options struct {
 	Database string // sqlite:… or postgres://…
 	Bucket   string // a folder, memory: or s3://…
 	Log      io.Writer
+
+	// Configure, if not nil, changes other settings; OpenBucket, if not nil,
+	// opens the bucket. Both are for tests of the hub itself.
+	Configure  func(*config.Config)
+	OpenBucket app.OpenBucket
 }
 
 // Hub is a running hub.
@@ -39,12 +45,19 @@ func Start(t testing.TB, opts Options) *Hub {
 		Storage: config.Storage{Data: filepath.Join(t.TempDir(), "data"), Database: opts.Database, Bucket: opts.Bucket},
 		Listen:  "127.0.0.1:0", SignUp: true, LFSMultipartAbove: 5e9, LFSPartSize: 100e6,
 	}
+	if opts.Configure != nil {
+		opts.Configure(&cfg)
+	}
+	open := opts.OpenBucket
+	if open == nil {
+		open = bucket.Open
+	}
 	out := opts.Log
 	if out == nil {
 		out = io.Discard
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	a, err := app.New(ctx, cfg, slog.New(slog.NewTextHandler(out, nil)))
+	a, err := app.NewWith(ctx, cfg, slog.New(slog.NewTextHandler(out, nil)), open)
 	if err != nil {
 		cancel()
 		t.Fatalf("start hub: %v", err)

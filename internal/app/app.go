@@ -47,17 +47,26 @@ type App struct {
 	tasks sync.WaitGroup
 }
 
+// OpenBucket opens the bucket at a location, as bucket.Open does.
+type OpenBucket func(ctx context.Context, location string) (bucket.Bucket, error)
+
 // New opens the database and the bucket and builds the services. Close it.
 func New(ctx context.Context, cfg config.Config, log *slog.Logger) (*App, error) {
+	return NewWith(ctx, cfg, log, bucket.Open)
+}
+
+// NewWith is New with another way to open the bucket: tests put faults around
+// it.
+func NewWith(ctx context.Context, cfg config.Config, log *slog.Logger, open OpenBucket) (*App, error) {
 	a := &App{Config: cfg, log: log, metrics: prometheus.NewRegistry(), stop: func() {}}
 	a.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	if err := a.build(ctx); err != nil {
+	if err := a.build(ctx, open); err != nil {
 		return nil, errors.Join(err, a.Close())
 	}
 	return a, nil
 }
 
-func (a *App) build(ctx context.Context) error {
+func (a *App) build(ctx context.Context, open OpenBucket) error {
 	for _, dir := range []string{a.Config.Data, a.Config.CacheDir()} {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return fmt.Errorf("make the data folder: %w", err)
@@ -67,7 +76,7 @@ func (a *App) build(ctx context.Context) error {
 	if a.db, err = store.Open(ctx, a.Config.DatabaseURL()); err != nil {
 		return err
 	}
-	if a.bucket, err = bucket.Open(ctx, a.Config.BucketLocation()); err != nil {
+	if a.bucket, err = open(ctx, a.Config.BucketLocation()); err != nil {
 		return fmt.Errorf("open the bucket: %w", err)
 	}
 	if a.key, err = signingKey(ctx, a.db); err != nil {

@@ -46,7 +46,7 @@ func (a *App) buildHandler() error {
 		g, err := a.auth.Grant(r)
 		return g.Actor, err
 	}
-	cas := casapi.New(a.cas, casapi.Config{Base: a.Base, Key: a.key, Tokens: tokens})
+	cas := casapi.New(a.cas, casapi.Config{Base: a.Base, Key: a.key, Tokens: tokens, Logger: a.log})
 	pages, err := web.New(web.Config{Repos: a.Repos, Identity: a.Identity, Auth: a.auth, Base: a.Base})
 	if err != nil {
 		return err

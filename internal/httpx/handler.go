@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net/http"
 	"strconv"
 
@@ -79,8 +78,7 @@ func Describe(r *http.Request, err error) (hub.Code, string) {
 	if errors.Is(err, context.Canceled) || errors.Is(err, io.ErrUnexpectedEOF) {
 		return hub.CodeInvalid, "The request ended before its body was complete."
 	}
-	slog.ErrorContext(r.Context(), "request failed", "req", RequestID(r.Context()),
-		"method", r.Method, "path", r.URL.EscapedPath(), "err", err)
+	logger(r.Context()).Error("request failed", "method", r.Method, "path", r.URL.EscapedPath(), "err", err)
 	return hub.CodeInternal, "Internal error of the hub. The operator finds it in the log under " + RequestID(r.Context()) + "."
 }
 

@@ -57,7 +57,7 @@ const exposed = "X-Repo-Commit, X-Request-Id, X-Error-Code, X-Error-Message, X-T
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	start := time.Now()
 	id := newRequestID()
-	state := &requestState{id: id, surface: "other"}
+	state := &requestState{id: id, surface: "other", log: s.log}
 	r = r.WithContext(context.WithValue(r.Context(), stateKey{}, state))
 	h := w.Header()
 	h.Set("X-Request-Id", id)
@@ -117,6 +117,7 @@ type requestState struct {
 	id      string
 	actor   string
 	surface string
+	log     *slog.Logger
 }
 
 type stateKey struct{}
@@ -127,6 +128,14 @@ func RequestID(ctx context.Context) string {
 		return s.id
 	}
 	return ""
+}
+
+// logger is where the failure of the request that ctx belongs to is logged.
+func logger(ctx context.Context) *slog.Logger {
+	if s, ok := ctx.Value(stateKey{}).(*requestState); ok {
+		return s.log.With("req", s.id, "actor", s.actor)
+	}
+	return slog.Default()
 }
 
 // NoteActor tells the access log who is asking.
