@@ -154,9 +154,9 @@ type PathsInfo struct {
 
 // Refs is the answer of …/refs.
 type Refs struct {
-	Branches     []Ref `json:"branches"`
-	Converts     []Ref `json:"converts"`
-	Tags         []Ref `json:"tags"`
+	Branches     []Ref  `json:"branches"`
+	Converts     []Ref  `json:"converts"`
+	Tags         []Ref  `json:"tags"`
 	PullRequests *[]Ref `json:"pullRequests,omitempty"` // nil unless asked for
 }
 

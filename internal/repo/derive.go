@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"path"
 	"regexp"
 	"strings"
@@ -189,12 +190,7 @@ func (d *deriver) storedText(ctx context.Context, e hub.Entry) ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close()
-	buf := make([]byte, f.Size())
-	_, err = f.ReadAt(buf, 0)
-	if err != nil && int64(len(buf)) != f.Size() {
-		return nil, err
-	}
-	return buf, nil
+	return io.ReadAll(f.Reader())
 }
 
 // maxWeightShards bounds how many headers one commit reads.
