@@ -53,9 +53,9 @@ func startHub(t *testing.T, flags ...string) *hub {
 	go func() { exited <- serve.Wait() }()
 	t.Cleanup(func() { h.stop(t, serve, exited) })
 	h.waitReady(t, exited)
-	for _, name := range []string{"alice", "bob"} {
-		h.addUser(t, name)
-	}
+	h.addUser(t, "carol", "--admin")
+	h.addUser(t, "alice")
+	h.addUser(t, "bob")
 	return h
 }
 
@@ -117,14 +117,10 @@ func (h *hub) logTail() string {
 	return string(out)
 }
 
-func (h *hub) addUser(t *testing.T, name string) {
+func (h *hub) addUser(t *testing.T, name string, flags ...string) {
 	t.Helper()
 	a := account{Name: name, Password: name + "-correct-horse-battery"}
-	args := h.args("user create", "--password-stdin", name)
-	if name == "alice" {
-		args = append(args, "--admin")
-	}
-	h.command(t, a.Password+"\n", args...)
+	h.command(t, a.Password+"\n", append(h.args("user create", "--password-stdin", name), flags...)...)
 	a.Token = h.command(t, "", h.args("token create", "--user", name, "--name", name+"-write", "--role", "write")...)
 	a.Read = h.command(t, "", h.args("token create", "--user", name, "--name", name+"-read", "--role", "read")...)
 	for _, token := range []string{a.Token, a.Read} {

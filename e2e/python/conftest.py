@@ -85,6 +85,7 @@ class Hub:
     url: str
     alice: Account
     bob: Account
+    carol: Account  # an administrator
 
     def request(self, method, path, *, token=None, follow_redirects=False, **kwargs) -> httpx2.Response:
         """A plain HTTP request; token=None is anonymous."""
@@ -101,7 +102,7 @@ def hub(pytestconfig) -> Hub:
     described = json.loads(Path(pytestconfig.getoption("--hub")).read_text())
     assert described["url"] == constants.ENDPOINT
     users = {name: Account(**user) for name, user in described["users"].items()}
-    return Hub(url=described["url"], alice=users["alice"], bob=users["bob"])
+    return Hub(url=described["url"], **users)
 
 
 @pytest.fixture(scope="session")

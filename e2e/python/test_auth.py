@@ -110,10 +110,9 @@ def test_login_with_the_device_flow(hub, tmp_path):
     """hf auth login in a terminal, approved by alice in a browser."""
     screen = Terminal(["hf", "auth", "login"], client_env(tmp_path, None))
     screen.expect("Log in with your browser")
-    screen.send("\r")
-    url, code = screen.expect(r"(http\S+)\s+And enter the code: (\S+)")
+    url, code = screen.expect(r"(http\S+)\s+And enter the code: (\S+)", keys="\r")
     assert url.startswith(hub.url)
-    screen.expect(r"Waiting for authorization\.")  # one "authorization_pending" was understood
+    screen.expect(r"Waiting for authorization\s*\.")  # one "authorization_pending" was understood
 
     browser = Browser(hub.url)
     page = browser.sign_in(hub.alice).get(url)
@@ -186,13 +185,16 @@ class Terminal:
         os.close(slave)
         self.text = ""
 
-    def expect(self, pattern, timeout=60):
-        """Waits until the screen matches, returns the groups, and drops what it matched."""
+    def expect(self, pattern, keys="", timeout=60):
+        """Waits until the screen matches, returns the groups, and drops what it matched.
+
+        Keys are pressed until it does: a program drops those that come while it
+        sets the terminal up."""
         deadline = time.monotonic() + timeout
         while not (match := re.search(pattern, self.text)):
-            left = deadline - time.monotonic()
-            assert left > 0, f"{pattern!r} did not appear:\n{self.text}"
-            if select.select([self.fd], [], [], left)[0]:
+            assert time.monotonic() < deadline, f"{pattern!r} did not appear:\n{self.text}"
+            os.write(self.fd, keys.encode())
+            if select.select([self.fd], [], [], 0.5)[0]:
                 try:
                     chunk = os.read(self.fd, 65536)
                 except OSError:
@@ -201,9 +203,6 @@ class Terminal:
                 self.text += re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", chunk.decode(errors="replace"))
         self.text = self.text[match.end() :]
         return match.groups()
-
-    def send(self, keys):
-        os.write(self.fd, keys.encode())
 
     def wait(self):
         while True:

@@ -52,13 +52,13 @@ def test_load_dataset(api, new_repo, tmp_path, form, encode):
 @pytest.mark.works("datasets.load_dataset")
 def test_load_dataset_with_configs(api, new_repo, tmp_path):
     repo = new_repo("dataset")
-    readme = b"---\nconfigs:\n- config_name: one\n  data_files: one.csv\n- config_name: two\n  data_files: two.jsonl\n---\n"
+    readme = b"---\nconfigs:\n- config_name: one\n  data_files: one.csv\n- config_name: two\n  data_files: two.csv\n---\n"
     api.create_commit(
         repo,
         [
             CommitOperationAdd("README.md", readme),
             CommitOperationAdd("one.csv", csv(ROWS[:2])),
-            CommitOperationAdd("two.jsonl", jsonl(ROWS[2:5])),
+            CommitOperationAdd("two.csv", csv(ROWS[2:5])),
         ],
         commit_message="Data",
         repo_type="dataset",

@@ -213,7 +213,7 @@ def test_model_info(api, anon, bob, shelf):
     assert info.config["model_type"] == "bert"
     assert info.card_data.datasets == ["alice/some-data"]
     assert info.likes == 0 and info.used_storage is not None
-    assert info.last_modified >= info.created_at
+    assert info.last_modified > info.created_at - datetime.timedelta(seconds=1)  # git counts in seconds
     assert {s.rfilename for s in info.siblings} == {".gitattributes", "README.md", "config.json"}
     assert all(s.size is None for s in info.siblings)
     assert anon.model_info(shelf["full"]).id == shelf["full"]
@@ -319,6 +319,13 @@ def test_types_are_apart(api, unique):
 def test_lists_of_a_signed_in_reader(hub, shelf):
     reader = HfApi(token=hub.alice.read_token)
     assert shelf["Secret"] in ids(reader.list_models(search="find-"))
+
+
+@pytest.mark.works("HfApi.get_model_tags", "HfApi.get_dataset_tags")
+def test_tags_by_type(api, bob, shelf):
+    found = api.get_model_tags()
+    assert {"id": "license:mit", "label": "mit", "type": "license"}.items() <= found["license"][0].items()
+    assert isinstance(api.get_dataset_tags(), dict)
 
 
 def test_private_repositories_do_not_count(hub, shelf):

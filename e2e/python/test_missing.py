@@ -13,14 +13,11 @@ DISCUSSION = dict(discussion_num=1)
 # method -> arguments; REPO stands for a model of alice's, SPACE for a Space.
 REPO, SPACE = object(), object()
 CALLS = {
-    "get_model_tags": {},
-    "get_dataset_tags": {},
     "search_spaces": dict(query="x"),
     "unlike": dict(repo_id=REPO),
     "list_liked_repos": {},
     "list_repo_likers": dict(repo_id=REPO),
     "get_dataset_leaderboard": dict(repo_id="alice/none"),
-    "list_space_templates": {},
     "get_repo_discussions": dict(repo_id=REPO),
     "get_discussion_details": dict(repo_id=REPO, **DISCUSSION),
     "create_discussion": dict(repo_id=REPO, title="Title"),
@@ -130,7 +127,7 @@ def refused(call):
             list(result)
     response = e.value.response
     assert response.status_code in (400, 404, 501), response.text
-    assert response.json()["error"]
+    assert response.request.method == "HEAD" or response.json()["error"]
     assert response.headers["X-Request-Id"]
     return e.value
 

@@ -209,6 +209,11 @@ def test_list_user_repos(api, bob, hf, new_repo):
     assert one in hf("repos", "ls", "--limit", "0", "-q").stdout
 
 
+@pytest.mark.partial("HfApi.list_space_templates", note="the list is empty")
+def test_space_templates(api):
+    assert api.list_space_templates() == []
+
+
 def test_ids_do_not_depend_on_case(api, hub, repo, tmp_path):
     shouted = repo.upper()
     assert api.model_info(shouted).id == repo

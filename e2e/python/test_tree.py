@@ -251,9 +251,11 @@ def test_lfs_files(api, repo, tmp_path):
 def test_compare(api, hub, repo):
     first = api.upload_file(path_or_fileobj=b"one\n", path_in_repo="a.txt", repo_id=repo).oid
     second = api.upload_file(path_or_fileobj=b"two\n", path_in_repo="a.txt", repo_id=repo).oid
-    reply = hub.request("GET", f"/api/models/{repo}/compare/{first}..{second}?raw=true")
+    reply = hub.request("GET", f"/api/models/{repo}/compare/{first}..{second}")
     assert reply.status_code == 200
-    assert "-one" in reply.text and "+two" in reply.text and "a/a.txt" in reply.text
+    assert [(c["path"], c["type"]) for c in reply.json()] == [("a.txt", "modified")]
+    raw = hub.request("GET", f"/api/models/{repo}/compare/{first}..{second}?raw=true").text
+    assert "-one\n+two\n" in raw and "+++ b/a.txt" in raw
     assert hub.request("GET", f"/api/models/{repo}/compare/{first}..none").status_code == 404
 
 

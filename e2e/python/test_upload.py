@@ -19,6 +19,7 @@ from huggingface_hub import (
     hf_hub_url,
     metadata_update,
 )
+from huggingface_hub.utils._runtime import is_xet_available
 from huggingface_hub.errors import (
     BadRequestError,
     HfHubHTTPError,
@@ -697,8 +698,6 @@ def test_every_door_leads_to_the_same_bytes(api, hub, new_repo, read):
 
 def test_xet_is_off_when_asked(pytestconfig):
     """Says which arm this is, so that a run with the variable lost would show."""
-    from huggingface_hub.utils import is_xet_available
-
     assert is_xet_available() != constants.HF_HUB_DISABLE_XET
 
 
