@@ -40,7 +40,7 @@ func Open(ctx context.Context, url string) (*DB, error) {
 	db := &DB{dialect: d, read: read, write: write}
 	if err := db.migrate(ctx); err != nil {
 		db.Close()
-		return nil, fmt.Errorf("migrate database: %w", normalize(err))
+		return nil, fmt.Errorf("migrate database: %w", err) // as it is: the operator must see why
 	}
 	return db, nil
 }

@@ -2,10 +2,14 @@ package store
 
 import (
 	"bytes"
+	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
+	"net"
 	"net/url"
 	"runtime"
 	"strings"
@@ -145,6 +149,8 @@ func normalize(err error) error {
 			return fmt.Errorf("%w: %w", ErrConflict, err)
 		case lite.Code()&0xff == sqlite3.SQLITE_FULL:
 			return &hub.Error{Code: hub.CodeNoSpace, Message: hub.ErrNoSpace.Message, Err: err}
+		case lite.Code()&0xff == sqlite3.SQLITE_BUSY:
+			return unavailable(err)
 		}
 	}
 	var pg *pgconn.PgError
@@ -156,5 +162,33 @@ func normalize(err error) error {
 			return &hub.Error{Code: hub.CodeNoSpace, Message: hub.ErrNoSpace.Message, Err: err}
 		}
 	}
+	if disconnected(err) {
+		return unavailable(err)
+	}
 	return err
+}
+
+// unavailable tells clients to try again.
+func unavailable(err error) error {
+	return &hub.Error{Code: hub.CodeUnavailable, Message: hub.ErrUnavailable.Message, Err: err}
+}
+
+// disconnected reports whether PostgreSQL cannot be reached, or has ended the
+// connection: it restarts, or another server takes over.
+func disconnected(err error) bool {
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return false
+	}
+	var pg *pgconn.PgError
+	if errors.As(err, &pg) {
+		switch pg.Code {
+		case "57P01", "57P02", "57P03", "53300": // shut down, crashed, starting up, too many connections
+			return true
+		}
+		return strings.HasPrefix(pg.Code, "08")
+	}
+	var connect *pgconn.ConnectError
+	var network net.Error
+	return errors.As(err, &connect) || errors.As(err, &network) || errors.Is(err, driver.ErrBadConn) ||
+		errors.Is(err, io.ErrUnexpectedEOF) || pgconn.SafeToRetry(err)
 }
