@@ -1,9 +1,9 @@
 package xet
 
 import (
+	"math"
+	"math/bits"
 	"sync"
-
-	"github.com/pierrec/lz4/v4"
 )
 
 // Encoder compresses chunks for a xorb. It remembers whether compression has
@@ -17,7 +17,7 @@ type Encoder struct {
 
 // scratch is what compressing a chunk needs besides the chunk.
 type scratch struct {
-	lz     lz4.Compressor
+	table  lz4Table
 	lanes  [MaxChunk]byte // the chunk or a sample, regrouped
 	frame  [MaxChunk]byte // the frame being tried
 	record []byte
@@ -28,8 +28,8 @@ type scratch struct {
 var scratches = sync.Pool{New: func() any { return new(scratch) }}
 
 const (
-	// sampleSize bytes from the middle of a chunk tell whether it is worth
-	// compressing, and how.
+	// A sample from the middle of a chunk tells how to compress it, and, while
+	// compression is futile, whether to try at all.
 	sampleSize = 4 << 10
 
 	// retryAfter bounds the trust in samples: one chunk in so many is
@@ -53,57 +53,83 @@ func (e *Encoder) Append(dst, chunk []byte) []byte {
 // compress returns the smallest form of a chunk. The bytes are the chunk's or
 // in s.
 func (e *Encoder) compress(s *scratch, chunk []byte) (Header, []byte) {
-	stored := Header{Payload: len(chunk), Raw: len(chunk), Scheme: Stored}
-	scheme := s.choose(chunk)
-	if scheme == Stored && e.futile && e.untried < retryAfter {
-		e.untried++
-		return stored, chunk
-	}
-	e.untried = 0
-	src := chunk
-	switch scheme {
-	case Stored:
-		scheme = LZ4
-	case BG4LZ4:
-		src = s.lanes[:len(chunk)]
-		group4(src, chunk)
-	}
-	n := encodeFrame(&s.lz, s.frame[:len(chunk)-1], src)
-	e.futile = n == 0
-	if e.futile {
-		return stored, chunk
-	}
-	return Header{Payload: n, Raw: len(chunk), Scheme: scheme}, s.frame[:n]
-}
-
-// choose predicts the best scheme from a sample of the chunk.
-func (s *scratch) choose(chunk []byte) Scheme {
 	sample := chunk
 	if len(chunk) > sampleSize {
 		at := (len(chunk) - sampleSize) / 2 &^ 3 // lanes stay lanes
 		sample = chunk[at : at+sampleSize]
 	}
-	lanes := s.lanes[:len(sample)]
-	group4(lanes, sample)
-	plain, grouped := s.tryLZ4(sample), s.tryLZ4(lanes)
-	limit := len(sample) - len(sample)*worthwhile/100
-	switch {
-	case plain <= grouped && plain < limit:
-		return LZ4
-	case grouped < limit:
-		return BG4LZ4
+	scheme := LZ4
+	if lanesDiffer(sample) {
+		scheme = BG4LZ4
 	}
-	return Stored
+	if e.futile && e.untried < retryAfter && !s.promising(scheme, sample) {
+		e.untried++
+		return storedHeader(chunk), chunk
+	}
+	e.untried = 0
+	n := s.encode(scheme, s.frame[:len(chunk)-1], chunk)
+	e.futile = n == 0
+	if e.futile {
+		return storedHeader(chunk), chunk
+	}
+	return Header{Payload: n, Raw: len(chunk), Scheme: scheme}, s.frame[:n]
 }
 
-// tryLZ4 is the size of b when compressed, len(b) if that does not shrink it.
-func (s *scratch) tryLZ4(b []byte) int {
-	if len(b) == 0 {
-		return 0
+func storedHeader(chunk []byte) Header {
+	return Header{Payload: len(chunk), Raw: len(chunk), Scheme: Stored}
+}
+
+// promising reports whether a sample shrinks.
+func (s *scratch) promising(scheme Scheme, sample []byte) bool {
+	room := len(sample) - len(sample)*worthwhile/100
+	return s.encode(scheme, s.frame[:room], sample) > 0
+}
+
+// encode compresses src into a frame and returns its size, 0 if it does not fit
+// into dst.
+func (s *scratch) encode(scheme Scheme, dst, src []byte) int {
+	hash := hash6
+	if scheme == BG4LZ4 {
+		hash = hash5
+		lanes := s.lanes[:len(src)]
+		group4(lanes, src)
+		src = lanes
 	}
-	n, err := s.lz.CompressBlock(b, s.frame[:len(b)-1])
-	if err != nil || n == 0 {
-		return len(b)
+	return encodeFrame(dst, src, func(dst, src []byte) int { return compressBlock(dst, src, &s.table, hash) })
+}
+
+// lanesDiffer reports whether the bytes at positions 0, 4, 8 … look unlike those
+// at 1, 5, 9 … and so on, as they do in arrays of numbers: then regrouping helps.
+// What is compared is how many bits are set in a byte. The measure is that of
+// the Rust client, the divergence (in nats) of one lane from all of them.
+func lanesDiffer(sample []byte) bool {
+	if len(sample) < 64 {
+		return false
 	}
-	return n
+	var lanes [4][9]uint32
+	for quad := sample; len(quad) >= 4; quad = quad[4:] {
+		lanes[0][bits.OnesCount8(quad[0])]++
+		lanes[1][bits.OnesCount8(quad[1])]++
+		lanes[2][bits.OnesCount8(quad[2])]++
+		lanes[3][bits.OnesCount8(quad[3])]++
+	}
+	var all [9]float64
+	for j := range all {
+		all[j] = float64(1 + lanes[0][j] + lanes[1][j] + lanes[2][j] + lanes[3][j]) // no share may be zero
+	}
+	size := float64(len(sample) / 4)
+	total := 4*size + float64(len(all))
+	for _, lane := range lanes {
+		divergence := 0.0
+		for j, n := range lane {
+			if n > 0 {
+				share := float64(n) / size
+				divergence += share * math.Log(share*total/all[j])
+			}
+		}
+		if divergence > 0.02 {
+			return true
+		}
+	}
+	return false
 }

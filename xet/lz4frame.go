@@ -41,16 +41,17 @@ var frameHeader = func() []byte {
 	return append(h, byte(xxh32(h[4:])>>8))
 }()
 
-// encodeFrame compresses src into dst as one frame and returns its size, or 0
-// if it would not fit: dst decides how much compression is worth the trouble.
-func encodeFrame(c *lz4.Compressor, dst, src []byte) int {
+// encodeFrame compresses src into dst as one frame of one block and returns its
+// size, or 0 if it would not fit: dst decides how much compression is worth the
+// trouble. compress makes the block, and returns 0 if that does not fit.
+func encodeFrame(dst, src []byte, compress func(dst, src []byte) int) int {
 	if len(dst) <= frameOverhead {
 		return 0
 	}
 	head := copy(dst, frameHeader)
-	n, err := c.CompressBlock(src, dst[head+4:len(dst)-4])
-	if err != nil || n == 0 {
-		return 0 // does not fit
+	n := compress(dst[head+4:len(dst)-4], src)
+	if n == 0 {
+		return 0
 	}
 	binary.LittleEndian.PutUint32(dst[head:], uint32(n))
 	binary.LittleEndian.PutUint32(dst[head+4+n:], 0)

@@ -86,13 +86,19 @@ func kindsOfData() map[string][]byte {
 		bf16[i] = 0x3c | bf16[i]&3 // sign and exponent vary little
 	}
 	text := []byte(strings.Repeat("the quick brown fox jumps over the lazy dog; ", 20_000))
+	weights := make([]byte, 0, 1<<20)
+	rng := rand.New(rand.NewPCG(1, 3))
+	for len(weights) < 1<<20 {
+		weights = binary.LittleEndian.AppendUint16(weights, uint16(math.Float32bits(float32(rng.NormFloat64()*0.02))>>16))
+	}
 	return map[string][]byte{
-		"random": random,
-		"bf16":   bf16,
-		"text":   text,
-		"zeros":  make([]byte, 500_000),
-		"mixed":  slices.Concat(random[:300_000], text[:300_000], bf16[:300_000]),
-		"tiny":   []byte("x"),
+		"random":  random,
+		"weights": weights,
+		"bf16":    bf16,
+		"text":    text,
+		"zeros":   make([]byte, 500_000),
+		"mixed":   slices.Concat(random[:300_000], text[:300_000], bf16[:300_000]),
+		"tiny":    []byte("x"),
 	}
 }
 
@@ -125,7 +131,7 @@ func TestXorbRoundTrip(t *testing.T) {
 				t.Errorf("index does not survive its binary form: %v", err)
 			}
 			ratio := float64(len(body)) / float64(len(data))
-			want := map[string]float64{"random": 1.001, "bf16": 0.80, "text": 0.05, "zeros": 0.02, "mixed": 0.70, "tiny": 9}[kind]
+			want := map[string]float64{"random": 1.001, "bf16": 0.80, "weights": 0.86, "text": 0.05, "zeros": 0.02, "mixed": 0.70, "tiny": 9}[kind]
 			if ratio > want {
 				t.Errorf("stored/raw = %.3f, want at most %.3f", ratio, want)
 			}
@@ -145,6 +151,37 @@ func TestGoldenXorb(t *testing.T) {
 	const name = "d8d408e608fb9ca213b9909a65d86d725f2de4d8d540324be8a363e7a6e228cb"
 	if got := index.XorbHash().String(); got != name {
 		t.Errorf("name %s, want %s", got, name)
+	}
+}
+
+// TestCompressBlock checks blocks of every length and of awkward content against
+// an independent decoder, in a destination that just fits and one that does not.
+func TestCompressBlock(t *testing.T) {
+	var sources [][]byte
+	for n := range 300 {
+		sources = append(sources, splitmix(uint64(n), n), bytes.Repeat([]byte("ab"), n), []byte(strings.Repeat("abcdefgh", 300))[:n])
+	}
+	for _, data := range kindsOfData() {
+		sources = append(sources, data[:min(len(data), MaxChunk)], data[:min(len(data), 70_001)])
+	}
+	far := slices.Concat([]byte("0123456789abcdefghij"), make([]byte, lz4Window-20), []byte("0123456789abcdefghij"), make([]byte, 40))
+	sources = append(sources, far, far[1:], slices.Concat(splitmix(1, 300), splitmix(2, 65_536), splitmix(1, 300), splitmix(3, 100)))
+	var table lz4Table
+	for i, src := range sources {
+		for _, hash := range []lz4Hash{hash5, hash6} {
+			dst := make([]byte, lz4.CompressBlockBound(len(src)))
+			n := compressBlock(dst, src, &table, hash)
+			if n == 0 {
+				t.Fatalf("source %d of %d bytes does not fit into the bound", i, len(src))
+			}
+			got := make([]byte, len(src))
+			if m, err := lz4.UncompressBlock(dst[:n], got); err != nil || m != len(src) || !bytes.Equal(got, src) {
+				t.Fatalf("source %d of %d bytes: %d, %v, equal %v", i, len(src), m, err, bytes.Equal(got, src))
+			}
+			if m := compressBlock(dst[:n-1], src, &table, hash); m != 0 {
+				t.Fatalf("source %d: %d bytes fit into %d", i, m, n-1)
+			}
+		}
 	}
 }
 
@@ -362,6 +399,27 @@ func FuzzReadXorb(f *testing.F) {
 		}
 		if err := x.ReadVerified(b, 0, x.Len(), func([]byte) error { return nil }); err != nil {
 			t.Fatalf("accepted, but cannot be read back: %v", err)
+		}
+	})
+}
+
+func FuzzCompressBlock(f *testing.F) {
+	for _, data := range kindsOfData() {
+		f.Add(data[:min(len(data), 3000)], uint16(3000))
+	}
+	var table lz4Table
+	f.Fuzz(func(t *testing.T, src []byte, room uint16) {
+		src = src[:min(len(src), MaxChunk)]
+		for _, hash := range []lz4Hash{hash5, hash6} {
+			dst := make([]byte, room)
+			n := compressBlock(dst, src, &table, hash)
+			if n == 0 {
+				continue
+			}
+			got := make([]byte, len(src))
+			if m, err := lz4.UncompressBlock(dst[:n], got); err != nil || m != len(src) || !bytes.Equal(got, src) {
+				t.Fatalf("%d bytes: %d, %v", len(src), m, err)
+			}
 		}
 	})
 }
