@@ -54,7 +54,7 @@ func libraryCode(rv *repoVisit) (title, code string) {
 		return "peft", fmt.Sprintf("from peft import AutoPeftModelForCausalLM\n\nmodel = AutoPeftModelForCausalLM.from_pretrained(%q)", id)
 	}
 	if d.GGUF != nil {
-		return "llama.cpp", "llama-cli -hf " + id
+		return "llama.cpp", "hf download " + id + " --include '*.gguf' --local-dir .\nllama-cli -m FILE.gguf"
 	}
 	return "", ""
 }
