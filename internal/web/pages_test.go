@@ -314,8 +314,11 @@ func TestRestricted(t *testing.T) {
 		t.Errorf("a gated model: status %d\n%s", p.status, p.text())
 	}
 	for _, path := range []string{"/lab/gated/blob/main/README.md", "/lab/gated/commit/main"} {
-		if p := s.browser().get(path); p.status != 403 || p.has("secret words") {
-			t.Errorf("GET %s of a gated model: status %d, want 403\n%s", path, p.status, p.text())
+		if p := s.browser().get(path); p.status != 401 || p.has("secret words") || !p.has("/login?next=") {
+			t.Errorf("GET %s of a gated model: status %d, want 401\n%s", path, p.status, p.text())
+		}
+		if p := s.signedIn("eve").get(path); p.status != 403 || p.has("secret words") {
+			t.Errorf("GET %s of a gated model as eve: status %d, want 403\n%s", path, p.status, p.text())
 		}
 	}
 	if p := s.browser().get("/lab/gated/tree/main"); p.status != 200 || p.has("secret words") {
