@@ -39,7 +39,7 @@ func TestDiskFull(t *testing.T) {
 		c.Data = filepath.Join(disk, "data")
 		c.LFSMultipartAbove, c.LFSPartSize = 64<<20, 8<<20
 	}})
-	c := wiretest.New(h.URL, h.User("ada", hub.TokenWrite))
+	c := wiretest.New(t, h.URL, h.User("ada", hub.TokenWrite))
 
 	kept := &target{Client: c, repo: "ada/kept"}
 	if err := kept.withFiles(ctx); err != nil {

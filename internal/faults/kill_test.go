@@ -52,7 +52,7 @@ func testKilled(t *testing.T, where config.Storage) {
 	}
 	p := newProcess(t, flags...)
 	p.start()
-	w := &writers{t: t, client: wiretest.New(p.url(), p.user("ada"))}
+	w := &writers{t: t, client: wiretest.New(t, p.url(), p.user("ada"))}
 	for _, repo := range killRepos {
 		if err := mustReply(w.client.Create(t.Context(), repo)); err != nil {
 			t.Fatal(err)

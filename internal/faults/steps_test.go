@@ -40,7 +40,7 @@ func newBench(t *testing.T, database string) *bench {
 		},
 		Configure: func(c *config.Config) { c.LFSMultipartAbove, c.LFSPartSize = partSize, partSize },
 	})
-	b.client = wiretest.New(h.URL, h.User("ada", hub.TokenWrite))
+	b.client = wiretest.New(t, h.URL, h.User("ada", hub.TokenWrite))
 	b.db = newSabotage(t, database)
 	return b
 }

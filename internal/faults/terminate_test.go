@@ -19,7 +19,7 @@ import (
 func TestDatabaseConnectionsCut(t *testing.T) {
 	url := storetest.PostgresURL(t)
 	h := hubtest.Start(t, hubtest.Options{Database: url, Bucket: "memory:"})
-	w := &writers{t: t, client: wiretest.New(h.URL, h.User("ada", hub.TokenWrite)), allow: 503}
+	w := &writers{t: t, client: wiretest.New(t, h.URL, h.User("ada", hub.TokenWrite)), allow: 503}
 	for _, repo := range killRepos {
 		if err := mustReply(w.client.Create(t.Context(), repo)); err != nil {
 			t.Fatal(err)

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"testing"
 )
 
 // Client is one user of a hub. It follows no redirects.
@@ -17,12 +18,15 @@ type Client struct {
 	HTTP  *http.Client
 }
 
-// New makes a client with connections of its own.
-func New(url, token string) *Client {
-	return &Client{URL: url, Token: token, HTTP: &http.Client{
+// New makes a client with connections of its own, which are closed after the
+// test: a server that stops waits for those it has never had a request from.
+func New(t testing.TB, url, token string) *Client {
+	c := &Client{URL: url, Token: token, HTTP: &http.Client{
 		Transport:     &http.Transport{DisableCompression: true, MaxIdleConnsPerHost: 64},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
+	t.Cleanup(c.HTTP.CloseIdleConnections)
+	return c
 }
 
 // As is the same client with another token.
