@@ -55,13 +55,13 @@ func compatibility(t *testing.T, tools string, results []result) string {
 
 	var b strings.Builder
 	b.WriteString(preamble)
-	section(t, &b, "Python: HfApi", "Every public method of `huggingface_hub.HfApi`.", "HfApi.", python, rows)
-	section(t, &b, "JavaScript: @huggingface/hub", "Every exported function of `@huggingface/hub`.", "js.", js, rows)
+	section(t, &b, "Python: HfApi", "Every public method of `huggingface_hub.HfApi`.", "method", "HfApi.", python, rows)
+	section(t, &b, "JavaScript: @huggingface/hub", "Every exported function of `@huggingface/hub`.", "function", "js.", js, rows)
 	var rest []string
 	for name := range rows {
 		rest = append(rest, name)
 	}
-	section(t, &b, "Other clients", "The `hf` command, `HfFileSystem`, `datasets` and plain HTTP.", "", rest, rows)
+	section(t, &b, "Other clients", "The `hf` command, `HfFileSystem`, `datasets` and plain HTTP.", "what", "", rest, rows)
 	return b.String()
 }
 
@@ -113,8 +113,26 @@ func (w *row) add(r result, failed bool) {
 	}
 }
 
+// backing names the tests of a row, a few of many, after its note.
+func (w *row) backing() string {
+	const few = 3
+	tests := slices.Sorted(slices.Values(w.tests))
+	lines := make([]string, 0, few+2)
+	if w.note != "" {
+		lines = append(lines, w.note)
+	}
+	for i, test := range tests {
+		if i == few {
+			lines = append(lines, fmt.Sprintf("and %d more", len(tests)-few))
+			break
+		}
+		lines = append(lines, "`"+test+"`")
+	}
+	return strings.Join(lines, "<br>")
+}
+
 // section writes one table and takes its rows out of rows.
-func section(t *testing.T, b *strings.Builder, title, intro, prefix string, names []string, rows map[string]*row) {
+func section(t *testing.T, b *strings.Builder, title, intro, column, prefix string, names []string, rows map[string]*row) {
 	sort.Strings(names)
 	counts := map[string]int{}
 	var table strings.Builder
@@ -125,12 +143,7 @@ func section(t *testing.T, b *strings.Builder, title, intro, prefix string, name
 		}
 		delete(rows, prefix+name)
 		counts[w.claim]++
-		sort.Strings(w.tests)
-		backing := strings.Join(w.tests, "<br>")
-		if w.note != "" {
-			backing = w.note + strings.TrimSuffix("<br>"+backing, "<br>")
-		}
-		fmt.Fprintf(&table, "| `%s` | %s | %s |\n", name, w.claim, backing)
+		fmt.Fprintf(&table, "| `%s` | %s | %s |\n", name, w.claim, w.backing())
 	}
 	if prefix != "" {
 		for name := range rows {
@@ -139,8 +152,8 @@ func section(t *testing.T, b *strings.Builder, title, intro, prefix string, name
 			}
 		}
 	}
-	fmt.Fprintf(b, "\n## %s\n\n%s %d work, %d in part, %d missing.\n\n| | | |\n|---|---|---|\n%s",
-		title, intro, counts[works], counts[partial], counts[missing], table.String())
+	fmt.Fprintf(b, "\n## %s\n\n%s %d work, %d in part, %d missing.\n\n| %s | status | backed by |\n|---|---|---|\n%s",
+		title, intro, counts[works], counts[partial], counts[missing], column, table.String())
 }
 
 // list runs a script that prints one name a line.

@@ -44,7 +44,9 @@ func startHub(t *testing.T, flags ...string) *hub {
 	if h.log, err = os.Create(filepath.Join(t.TempDir(), "pantry.log")); err != nil {
 		t.Fatal(err)
 	}
-	serve := exec.Command(binary, h.args("serve", "--listen", addr, "--public-url", h.URL)...)
+	// Parts begin at a size that a test can afford.
+	serve := exec.Command(binary, h.args("serve", "--listen", addr, "--public-url", h.URL,
+		"--lfs-multipart-above", "10000000", "--lfs-part-size", "6000000")...)
 	serve.Stdout, serve.Stderr = h.log, h.log
 	if err := serve.Start(); err != nil {
 		t.Fatal(err)

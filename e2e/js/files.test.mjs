@@ -116,6 +116,13 @@ works(["commit", "downloadFile"], "the same content again, from another reposito
 	assert.deepEqual(await bytes(await client.downloadFile({ repo: other, path: "more.bin", ...anon })), noise(200_000, 9));
 });
 
+works(["commit"], "by LFS in parts", async () => {
+	const repo = await newRepo();
+	const content = noise(13_000_000, 11);
+	await commit(repo, { "w.bin": content }, { useXet: false });
+	assert.deepEqual(await bytes(await client.downloadFile({ repo, path: "w.bin", ...anon })), content);
+});
+
 works(["commit", "downloadFile"], "by LFS in, by Xet out, and the reverse", async () => {
 	const repo = await newRepo();
 	await commit(repo, { "lfs.bin": LARGE }, { useXet: false });

@@ -648,6 +648,12 @@ def test_lfs(api, hub, repo, read):
 
     small = noise(200_000, 21)
     oid = put(small)
+    large = noise(13_000_000, 24)
+    (described,) = batch("upload", large).json()["objects"]
+    assert {k for k in described["actions"]["upload"]["header"] if k.isdigit()} == {"1", "2", "3"}
+    line = {"key": "lfsFile", "value": {"path": "l.bin", "algo": "sha256", "oid": put(large), "size": len(large)}}
+    assert post_commit(hub, repo, hub.alice.token, line).status_code == 200
+    assert read(repo, "l.bin") == large
     (again,) = batch("upload", small).json()["objects"]
     assert again.get("actions", "absent") == "absent"  # present already: the key is not there at all
     line = {"key": "lfsFile", "value": {"path": "s.bin", "algo": "sha256", "oid": oid, "size": len(small)}}
@@ -673,7 +679,7 @@ def test_lfs(api, hub, repo, read):
 @pytest.mark.works("HfApi.upload_file")
 def test_multipart_by_the_client(api, repo, read):
     """A buffer goes by LFS even with Xet on; this one is large enough for parts."""
-    content = noise(24 << 20, 31)
+    content = noise(16 << 20, 31)
     api.upload_file(path_or_fileobj=io.BytesIO(content), path_in_repo="parts.bin", repo_id=repo)
     assert read(repo, "parts.bin") == content
 
