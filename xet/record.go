@@ -170,12 +170,32 @@ func ungroup4(dst, src []byte) {
 	n := len(src) / 4
 	l0, l1 := src[:size[0]], src[size[0]:][:size[1]]
 	l2, l3 := src[size[0]+size[1]:][:size[2]], src[size[0]+size[1]+size[2]:][:size[3]]
-	l0n, l1n, l2n, l3n := l0[:n], l1[:n], l2[:n], l3[:n]
-	for i := range l0n {
-		quad := uint32(l0n[i]) | uint32(l1n[i])<<8 | uint32(l2n[i])<<16 | uint32(l3n[i])<<24
-		binary.LittleEndian.PutUint32(dst[4*i:], quad)
+	i := 0
+	for ; i+8 <= n; i += 8 {
+		d := dst[4*i : 4*i+32]
+		a, b := binary.LittleEndian.Uint64(l0[i:]), binary.LittleEndian.Uint64(l1[i:])
+		c, e := binary.LittleEndian.Uint64(l2[i:]), binary.LittleEndian.Uint64(l3[i:])
+		// Pairs of lanes 0 and 1, and of 2 and 3, in 16-bit fields; then quads.
+		lo, hi := spread8(a&low32)|spread8(b&low32)<<8, spread8(c&low32)|spread8(e&low32)<<8
+		binary.LittleEndian.PutUint64(d, spread16(lo&low32)|spread16(hi&low32)<<16)
+		binary.LittleEndian.PutUint64(d[8:], spread16(lo>>32)|spread16(hi>>32)<<16)
+		lo, hi = spread8(a>>32)|spread8(b>>32)<<8, spread8(c>>32)|spread8(e>>32)<<8
+		binary.LittleEndian.PutUint64(d[16:], spread16(lo&low32)|spread16(hi&low32)<<16)
+		binary.LittleEndian.PutUint64(d[24:], spread16(lo>>32)|spread16(hi>>32)<<16)
+	}
+	for ; i < n; i++ {
+		dst[4*i], dst[4*i+1], dst[4*i+2], dst[4*i+3] = l0[i], l1[i], l2[i], l3[i]
 	}
 	for k := range dst[4*n:] {
 		dst[4*n+k] = [4][]byte{l0, l1, l2, l3}[k][n]
 	}
 }
+
+// spread8 is the inverse of pack8: the four bytes of v go to bits 0, 16, 32, 48.
+func spread8(v uint64) uint64 {
+	v = (v | v<<16) & 0x0000ffff0000ffff
+	return (v | v<<8) & 0x00ff00ff00ff00ff
+}
+
+// spread16 is the inverse of pack16: the halves of v go to bits 0 and 32.
+func spread16(v uint64) uint64 { return (v | v<<16) & 0x0000ffff0000ffff }

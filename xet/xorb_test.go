@@ -477,3 +477,15 @@ func BenchmarkReadXorb(b *testing.B) {
 		})
 	}
 }
+
+func BenchmarkGroup4(b *testing.B) {
+	src, dst := splitmix(1, TargetChunk), make([]byte, TargetChunk)
+	for name, move := range map[string]func(dst, src []byte){"split": group4, "join": ungroup4} {
+		b.Run(name, func(b *testing.B) {
+			b.SetBytes(TargetChunk)
+			for b.Loop() {
+				move(dst, src)
+			}
+		})
+	}
+}

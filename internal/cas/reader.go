@@ -103,8 +103,13 @@ type span struct {
 	skip, size int  // bytes of the run to leave out at its start, then to take
 }
 
-// spanBytes is about how much is read and decoded at once.
-const spanBytes = 512 << 10
+// How much is read and decoded at once, about, and how many spans are read ahead
+// of the one being written. A store that is far away is asked for more at once,
+// to make up for the way; a slow client costs as much memory.
+const (
+	localSpan, localAhead   = 256 << 10, 2
+	remoteSpan, remoteAhead = 2 << 20, 4
+)
 
 // eachSpan splits n bytes from off on into spans, in order.
 func (r *Reader) eachSpan(off, n int64, yield func(span) error) error {
@@ -122,7 +127,7 @@ func (r *Reader) eachSpan(off, n int64, yield func(span) error) error {
 		}
 		within := off - r.file.start(i)
 		take := min(n, int64(t.Size)-within)
-		if err := termSpans(x, t, within, take, yield); err != nil {
+		if err := termSpans(x, t, within, take, r.svc.spanBytes, yield); err != nil {
 			return err
 		}
 		off, n = off+take, n-take
@@ -130,14 +135,15 @@ func (r *Reader) eachSpan(off, n int64, yield func(span) error) error {
 	return nil
 }
 
-// termSpans splits bytes [within, within+n) of a term into spans.
-func termSpans(x *xorb, t xet.Term, within, n int64, yield func(span) error) error {
+// termSpans splits bytes [within, within+n) of a term into spans of about the
+// given size.
+func termSpans(x *xorb, t xet.Term, within, n, size int64, yield func(span) error) error {
 	pos := x.index.RawOffset(int(t.Start)) + within // raw offset in the xorb
 	end := pos + n
 	for pos < end {
 		start := x.index.Find(pos)
 		sp := span{xorb: x, start: start, stored: x.index.Chunk(start).Scheme == xet.Stored}
-		limit := min(end, pos+spanBytes)
+		limit := min(end, pos+size)
 		for sp.end = start + 1; x.index.RawOffset(sp.end) < limit && (x.index.Chunk(sp.end).Scheme == xet.Stored) == sp.stored; {
 			sp.end++
 		}
@@ -222,7 +228,7 @@ var buffers = sync.Pool{New: func() any { return new(buffer) }}
 
 func (b *buffer) grow(n int) []byte {
 	if cap(b.b) < n {
-		b.b = make([]byte, n, max(n, spanBytes+xet.MaxChunk))
+		b.b = make([]byte, n, max(n, localSpan+xet.MaxChunk))
 	}
 	return b.b[:n]
 }

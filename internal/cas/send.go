@@ -105,9 +105,6 @@ func (c *connSink) direct(o *object, sp span) (int64, bool, error) {
 	return sent, true, err
 }
 
-// readAhead is how many spans are read and decoded while one is being written.
-const readAhead = 2
-
 // pump moves the section to a sink.
 func (s *section) pump(to sink) (int64, error) {
 	ctx, cancel := context.WithCancel(s.r.ctx)
@@ -146,7 +143,7 @@ func (p *pump) add(sp span) error {
 			return err
 		}
 	}
-	if err := p.drain(readAhead); err != nil {
+	if err := p.drain(p.svc.readAhead); err != nil {
 		return err
 	}
 	ch := make(chan readResult, 1)
@@ -238,5 +235,5 @@ func (s *objectSection) WriteTo(w io.Writer) (int64, error) {
 	}
 	buf := buffers.Get().(*buffer)
 	defer buffers.Put(buf)
-	return io.CopyBuffer(w, struct{ io.Reader }{s}, buf.grow(spanBytes))
+	return io.CopyBuffer(w, struct{ io.Reader }{s}, buf.grow(localSpan))
 }

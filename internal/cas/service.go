@@ -42,6 +42,9 @@ type Service struct {
 	files   *fileCache
 	objects *objectCache
 
+	spanBytes int64 // how much is read at once
+	readAhead int   // and how many spans ahead
+
 	dedupKey hub.XetHash         // hides chunk hashes in answers to dedup queries
 	shards   *semaphore.Weighted // bytes of Xet shards in memory
 }
@@ -68,6 +71,10 @@ func New(cfg Config) (*Service, error) {
 		db: cfg.DB, bucket: cfg.Bucket, spoolDir: cfg.SpoolDir, now: cfg.Now, log: cfg.Logger,
 		objects: newObjectCache(cfg.Bucket),
 		shards:  semaphore.NewWeighted(MaxShard),
+	}
+	s.spanBytes, s.readAhead = remoteSpan, remoteAhead
+	if _, ok := cfg.Bucket.(stager); ok { // a folder
+		s.spanBytes, s.readAhead = localSpan, localAhead
 	}
 	rand.Read(s.dedupKey[:]) // never fails (crypto/rand)
 	var err error

@@ -1,7 +1,9 @@
 package store
 
 import (
+	"bytes"
 	"context"
+	"slices"
 	"time"
 
 	"github.com/pantryhub/pantry/hub"
@@ -69,6 +71,8 @@ func scanIndexedXorb(scan func(...any) error) (x IndexedXorb, err error) {
 
 // TouchXorbs marks xorbs as of interest and returns how many of them exist.
 func (q *Q) TouchXorbs(ctx context.Context, hashes []hub.XetHash, now time.Time) (found int, err error) {
+	// In one order always, so that two transactions do not wait for each other.
+	hashes = slices.SortedFunc(slices.Values(hashes), func(a, b hub.XetHash) int { return bytes.Compare(a[:], b[:]) })
 	for len(hashes) > 0 {
 		n := min(len(hashes), batch)
 		args := []any{micros(now)}
