@@ -34,9 +34,19 @@ type account struct {
 	Read     string `json:"read_token"` // read
 }
 
-// startHub starts a hub on an empty folder and a free port, and stops it after
-// the test. flags choose the database and the bucket.
+// startHub is serve with three accounts; carol is an administrator.
 func startHub(t *testing.T, flags ...string) *hub {
+	t.Helper()
+	h := serve(t, flags...)
+	h.addUser(t, "carol", "--admin")
+	h.addUser(t, "alice")
+	h.addUser(t, "bob")
+	return h
+}
+
+// serve starts a hub on an empty folder and a free port, and stops it after
+// the test. flags choose the database and the bucket.
+func serve(t *testing.T, flags ...string) *hub {
 	t.Helper()
 	addr := freeAddr(t)
 	h := &hub{URL: "http://" + addr, Data: t.TempDir(), Users: map[string]account{}, flags: flags}
@@ -45,19 +55,16 @@ func startHub(t *testing.T, flags ...string) *hub {
 		t.Fatal(err)
 	}
 	// Parts begin at a size that a test can afford.
-	serve := exec.Command(binary, h.args("serve", "--listen", addr, "--public-url", h.URL,
+	cmd := exec.Command(binary, h.args("serve", "--listen", addr, "--public-url", h.URL,
 		"--lfs-multipart-above", "10000000", "--lfs-part-size", "6000000")...)
-	serve.Stdout, serve.Stderr = h.log, h.log
-	if err := serve.Start(); err != nil {
+	cmd.Stdout, cmd.Stderr = h.log, h.log
+	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
 	exited := make(chan error, 1)
-	go func() { exited <- serve.Wait() }()
-	t.Cleanup(func() { h.stop(t, serve, exited) })
+	go func() { exited <- cmd.Wait() }()
+	t.Cleanup(func() { h.stop(t, cmd, exited) })
 	h.waitReady(t, exited)
-	h.addUser(t, "carol", "--admin")
-	h.addUser(t, "alice")
-	h.addUser(t, "bob")
 	return h
 }
 
@@ -91,15 +98,15 @@ func (h *hub) waitReady(t *testing.T, exited <-chan error) {
 
 // stop asks the server to end, and fails the test if it does not, or if a
 // handler panicked meanwhile.
-func (h *hub) stop(t *testing.T, serve *exec.Cmd, exited <-chan error) {
-	serve.Process.Signal(syscall.SIGTERM)
+func (h *hub) stop(t *testing.T, cmd *exec.Cmd, exited <-chan error) {
+	cmd.Process.Signal(syscall.SIGTERM)
 	select {
 	case err := <-exited:
 		if err != nil {
 			t.Errorf("pantry serve: %v", err)
 		}
 	case <-time.After(20 * time.Second):
-		serve.Process.Kill()
+		cmd.Process.Kill()
 		t.Error("pantry serve did not stop within 20 s of SIGTERM")
 	}
 	h.log.Close()
