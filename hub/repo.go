@@ -81,7 +81,7 @@ var reservedNamespaces = map[string]bool{
 	"device": true, "docs": true, "static": true, "healthz": true, "metrics": true, "cas": true,
 	"setup": true, "search": true, "collections": true, "organizations": true, "v1": true, "v2": true,
 	"resolve": true, "raw": true, "tree": true, "blob": true, "lfs": true, "admin": true, "users": true,
-	"favicon.ico": true, "robots.txt": true, "papers": true, "posts": true, "tasks": true, "me": true,
+	"favicon.ico": true, "robots.txt": true, "papers": true, "posts": true, "tasks": true, "me": true, "password": true,
 }
 
 // ParseRepoID parses "namespace/name". A single segment is not a repository

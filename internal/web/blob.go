@@ -1,10 +1,8 @@
 package web
 
 import (
-	"bytes"
 	"context"
 	"html/template"
-	"io"
 	"path"
 	"strings"
 
@@ -74,7 +72,7 @@ func (s *Server) blob(v *visit, rv *repoVisit) error {
 		view.Commit = lineOf(header, c)
 	}
 	view.Source = v.r.URL.Query().Get("source") != ""
-	if err := view.read(ctx, rv.rp, e, rev); err != nil {
+	if err := view.read(ctx, s.renderer, rv.rp, e, rev); err != nil {
 		return err
 	}
 	return s.showRepo(v, rv, "blob", file, view)
@@ -102,52 +100,50 @@ var mediaKinds = map[string]string{
 }
 
 // read decides how the content is shown, and reads what the page itself shows.
-func (b *blobView) read(ctx context.Context, rp *repo.Repo, e hub.Entry, rev string) error {
+func (b *blobView) read(ctx context.Context, rd *renderer, rp *repo.Repo, e hub.Entry, rev string) error {
+	var err error
 	ext := strings.ToLower(path.Ext(e.Path))
-	if b.Kind = mediaKinds[ext]; b.Kind != "" {
+	switch b.Kind = mediaKinds[ext]; {
+	case b.Kind != "":
 		return nil
+	case ext == ".safetensors":
+		b.Kind, err = "tensors", b.tensors(ctx, rp, e, safetensorsTable)
+	case ext == ".gguf":
+		b.Kind, err = "tensors", b.tensors(ctx, rp, e, ggufTable)
+	case e.Size > render.MaxCode:
+		b.Kind = "large"
+	default:
+		err = b.text(ctx, rd, rp, e, rev)
 	}
-	f, err := rp.OpenFile(ctx, e)
-	switch {
-	case hub.CodeOf(err) == hub.CodeEntryNotFound:
+	if hub.CodeOf(err) == hub.CodeEntryNotFound {
 		b.Kind = "gone"
 		return nil
-	case err != nil:
+	}
+	return err
+}
+
+// tensors shows the header of a checkpoint.
+func (b *blobView) tensors(ctx context.Context, rp *repo.Repo, e hub.Entry, read func(*content.File) (*tensorView, error)) error {
+	f, err := rp.OpenFile(ctx, e)
+	if err != nil {
 		return err
 	}
 	defer f.Close()
-	switch ext {
-	case ".safetensors":
-		b.Tensors, err = safetensorsTable(f)
-	case ".gguf":
-		b.Tensors, err = ggufTable(f)
-	default:
-		return b.text(ctx, rp, e, f, rev)
-	}
-	b.Kind = "tensors"
+	b.Tensors, err = read(f)
 	return err
 }
 
 // text shows a text file: Markdown as a card, anything else as code.
-func (b *blobView) text(ctx context.Context, rp *repo.Repo, e hub.Entry, f *content.File, rev string) error {
-	if f.Size() > render.MaxCode {
-		b.Kind = "large"
-		return nil
-	}
-	text, err := io.ReadAll(f.Reader())
+func (b *blobView) text(ctx context.Context, rd *renderer, rp *repo.Repo, e hub.Entry, rev string) error {
+	code, err := rd.code(ctx, rp, e)
 	if err != nil {
 		return err
 	}
-	code, ok := render.Code(b.Name, text)
-	if !ok {
+	if !code.text {
 		b.Kind = "binary"
 		return nil
 	}
-	b.Kind, b.Code = "code", code
-	b.Lines = int64(bytes.Count(text, []byte("\n")))
-	if len(text) > 0 && text[len(text)-1] != '\n' {
-		b.Lines++
-	}
+	b.Kind, b.Code, b.Lines = "code", code.html, code.lines
 	if !strings.EqualFold(path.Ext(e.Path), ".md") {
 		return nil
 	}
@@ -156,6 +152,6 @@ func (b *blobView) text(ctx context.Context, rp *repo.Repo, e hub.Entry, f *cont
 		return nil
 	}
 	b.Kind, b.SwitchTo = "card", b.SwitchTo+"?source=1"
-	b.Card, err = renderCard(ctx, rp, e, b.Repo, rev)
+	b.Card, err = rd.card(ctx, rp, e, b.Repo, rev)
 	return err
 }

@@ -4,15 +4,11 @@ import (
 	"context"
 	"errors"
 	"html/template"
-	"net/url"
-	"path"
 	"slices"
-	"strings"
 
 	"github.com/pantryhub/pantry/hub"
 	"github.com/pantryhub/pantry/hub/api"
 	"github.com/pantryhub/pantry/internal/authz"
-	"github.com/pantryhub/pantry/internal/render"
 	"github.com/pantryhub/pantry/internal/repo"
 	"github.com/pantryhub/pantry/internal/store"
 )
@@ -70,7 +66,7 @@ func (s *Server) card(v *visit, rv *repoVisit) error {
 	ctx, d := v.r.Context(), rv.details
 	view := cardView{Repo: s.header(v, rv, "Card"), License: d.License}
 	view.CardFile = view.Repo.sub("blob", rv.rp.DefaultBranch, readmeFile)
-	if err := view.read(ctx, rv); err != nil {
+	if err := view.read(ctx, s.renderer, rv); err != nil {
 		return err
 	}
 	view.describe(d)
@@ -87,7 +83,7 @@ func (s *Server) card(v *visit, rv *repoVisit) error {
 }
 
 // read renders the card of the default branch.
-func (c *cardView) read(ctx context.Context, rv *repoVisit) error {
+func (c *cardView) read(ctx context.Context, rd *renderer, rv *repoVisit) error {
 	if !rv.rp.Allowed(authz.Read) {
 		c.Closed = true
 		return nil
@@ -109,7 +105,7 @@ func (c *cardView) read(ctx context.Context, rv *repoVisit) error {
 		return err
 	}
 	c.HasCard = true
-	c.Card, err = renderCard(ctx, rv.rp, e, c.Repo, rv.rp.DefaultBranch)
+	c.Card, err = rd.card(ctx, rv.rp, e, c.Repo, rv.rp.DefaultBranch)
 	return err
 }
 
@@ -122,42 +118,6 @@ func onlyAttributes(ctx context.Context, rp *repo.Repo, c hub.Commit) bool {
 		}
 	}
 	return true
-}
-
-// renderCard renders a Markdown file; links in it are relative to its folder.
-func renderCard(ctx context.Context, rp *repo.Repo, e hub.Entry, h repoHeader, rev string) (template.HTML, error) {
-	text, err := rp.ReadSmall(ctx, e)
-	if hub.CodeOf(err) == hub.CodeTooLarge || hub.CodeOf(err) == hub.CodeEntryNotFound {
-		return "", nil
-	}
-	if err != nil {
-		return "", err
-	}
-	dir := hub.Dir(e.Path)
-	return render.Card(text, render.Options{
-		Link:  func(target string) string { return relativeTo(h, "blob", rev, dir, target) },
-		Media: func(target string) string { return relativeTo(h, "resolve", rev, dir, target) },
-	})
-}
-
-// relativeTo is the URL of what a card in a folder calls by a relative path.
-func relativeTo(h repoHeader, verb, rev, dir, target string) string {
-	u, err := url.Parse(target)
-	if err != nil {
-		return ""
-	}
-	file := path.Join("/", dir, u.Path)[1:] // cannot climb out of the repository
-	if file == "" {
-		return h.sub("tree", rev, "")
-	}
-	if verb == "blob" && strings.HasSuffix(u.Path, "/") {
-		verb = "tree"
-	}
-	out := h.sub(verb, rev, file)
-	if u.Fragment != "" {
-		out += "#" + u.EscapedFragment()
-	}
-	return out
 }
 
 // describe fills the side panel.

@@ -1,11 +1,17 @@
 package web
 
 import (
+	"context"
+	"fmt"
 	"net/url"
 	"slices"
 	"strings"
+	"time"
+
+	"github.com/maypok86/otter/v2"
 
 	"github.com/pantryhub/pantry/hub"
+	"github.com/pantryhub/pantry/internal/repo"
 	"github.com/pantryhub/pantry/internal/store"
 )
 
@@ -52,6 +58,34 @@ func (g filterGroup) holds(label string) (string, bool) {
 	}
 	value, ok := strings.CutPrefix(label, g.prefix)
 	return value, ok && g.prefix != ""
+}
+
+// labelsFor is how long the labels in use are kept: counting them reads all.
+const labelsFor = 20 * time.Second
+
+// labelCache keeps the labels of the public repositories of a type.
+type labelCache struct {
+	repos *repo.Service
+	kept  *otter.Cache[hub.RepoType, []store.LabelCount]
+}
+
+func newLabelCache(repos *repo.Service) (*labelCache, error) {
+	kept, err := otter.New(&otter.Options[hub.RepoType, []store.LabelCount]{
+		MaximumSize: len(hub.RepoTypes), ExpiryCalculator: otter.ExpiryWriting[hub.RepoType, []store.LabelCount](labelsFor),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("cache of labels: %w", err)
+	}
+	return &labelCache{repos, kept}, nil
+}
+
+// of returns the labels of a type, the most used first.
+func (l *labelCache) of(ctx context.Context, t hub.RepoType) ([]store.LabelCount, error) {
+	// Others may wait for this answer, so it does not end with this request.
+	return l.kept.Get(context.WithoutCancel(ctx), t, otter.LoaderFunc[hub.RepoType, []store.LabelCount](
+		func(ctx context.Context, t hub.RepoType) ([]store.LabelCount, error) {
+			return l.repos.Labels(ctx, t, "", knownInLabels)
+		}))
 }
 
 // facetsOf sorts the labels that are in use into the facets of a list. Numbers

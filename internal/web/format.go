@@ -88,9 +88,9 @@ func ago(now, t time.Time) string {
 	case d < time.Minute:
 		return "just now"
 	case d < time.Hour:
-		return plural(int64(d/time.Minute), "minute") + " ago"
+		return strconv.Itoa(int(d/time.Minute)) + " min ago"
 	case d < 24*time.Hour:
-		return plural(int64(d/time.Hour), "hour") + " ago"
+		return strconv.Itoa(int(d/time.Hour)) + " h ago"
 	case d < 30*24*time.Hour:
 		return plural(int64(d/(24*time.Hour)), "day") + " ago"
 	case now.Year() == t.Year():

@@ -39,7 +39,7 @@ func TestAgo(t *testing.T) {
 		want string
 	}{
 		{time.Time{}, "never"}, {now.Add(-3 * time.Second), "just now"}, {now.Add(30 * time.Second), "just now"},
-		{now.Add(-time.Minute), "1 minute ago"}, {now.Add(-59 * time.Minute), "59 minutes ago"}, {now.Add(-25 * time.Hour), "1 day ago"},
+		{now.Add(-time.Minute), "1 min ago"}, {now.Add(-59 * time.Minute), "59 min ago"}, {now.Add(-5 * time.Hour), "5 h ago"}, {now.Add(-25 * time.Hour), "1 day ago"},
 		{now.AddDate(0, -3, 0), "24 Aug"}, {now.AddDate(-1, 0, 0), "24 Nov 2025"}, {now.AddDate(0, 0, 2), "26 Nov 2026"},
 	} {
 		if got := ago(now, tt.t); got != tt.want {

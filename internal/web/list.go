@@ -3,6 +3,7 @@ package web
 import (
 	"encoding/base64"
 	"encoding/json"
+	"net/http"
 	"net/url"
 	"slices"
 	"strings"
@@ -13,11 +14,11 @@ import (
 
 const (
 	listItems     = 30
-	maxWords      = 8   // of a search
-	maxLabels     = 20  // filters at once
-	facetValues   = 12  // shown of a facet before "more"
-	facetLimit    = 200 // read of a facet
-	knownInLabels = 1000
+	maxWords      = 8    // of a search
+	maxLabels     = 20   // filters at once
+	facetValues   = 12   // shown of a facet before "more"
+	facetLimit    = 200  // shown at all
+	knownInLabels = 1000 // of which facets are made
 )
 
 type listView struct {
@@ -100,7 +101,7 @@ func (s *Server) list(v *visit, t hub.RepoType) error {
 	if view.Count, err = s.repos.Count(ctx, v.actor, f); err != nil {
 		return err
 	}
-	labels, err := s.repos.Labels(ctx, t, "", knownInLabels)
+	labels, err := s.labels.of(ctx, t)
 	if err != nil {
 		return err
 	}
@@ -111,7 +112,7 @@ func (s *Server) list(v *visit, t hub.RepoType) error {
 	}
 	view.Hidden = hiddenOf(q)
 	title := strings.ToUpper(t.Plural()[:1]) + t.Plural()[1:]
-	return s.write(v, 200, "list", frame{Title: title, Nav: t.Plural(), Body: view})
+	return s.write(v, http.StatusOK, "list", frame{Title: title, Nav: t.Plural(), Body: view})
 }
 
 // readFilter reads the query of a list. What it cannot read does not filter: a

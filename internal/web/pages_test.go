@@ -253,6 +253,28 @@ func TestHostileText(t *testing.T) {
 	}
 }
 
+// TestPurgedFile looks at a file whose content was deleted while the history
+// names it.
+func TestPurgedFile(t *testing.T) {
+	s := newSite(t).people()
+	rp := s.repo(hub.Model, "ada/m", hub.Public, map[string]string{"w.bin": "large:gone soon", "x.safetensors": "large:" + weights()})
+	files, err := rp.LargeFiles(t.Context(), hub.SHA256{}, 10)
+	if err != nil || len(files) != 2 {
+		t.Fatal(files, err)
+	}
+	if p := s.browser().get("/ada/m/blob/main/w.bin"); !p.has("gone soon") {
+		t.Errorf("before: %s", p.text())
+	}
+	if err := rp.DeleteLargeFiles(t.Context(), []hub.SHA256{files[0].SHA256, files[1].SHA256}, false); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{"/ada/m/blob/main/w.bin", "/ada/m/blob/main/x.safetensors"} {
+		if p := s.browser().get(path); p.status != 200 || !p.has("The content of this file was deleted") || p.has("gone soon") {
+			t.Errorf("GET %s: status %d\n%s", path, p.status, p.text())
+		}
+	}
+}
+
 func TestListFilters(t *testing.T) {
 	s := stocked(t)
 	for i := range 35 {

@@ -45,6 +45,8 @@ type Server struct {
 	now       func() time.Time
 	policy    string // Content-Security-Policy
 	assets    assets
+	renderer  *renderer
+	labels    *labelCache
 	templates map[string]*template.Template
 	global    *http.ServeMux
 }
@@ -69,6 +71,12 @@ func New(cfg Config) (*Server, error) {
 	}
 	var err error
 	if s.assets, err = loadAssets(); err != nil {
+		return nil, err
+	}
+	if s.renderer, err = newRenderer(); err != nil {
+		return nil, err
+	}
+	if s.labels, err = newLabelCache(cfg.Repos); err != nil {
 		return nil, err
 	}
 	if s.templates, err = parseTemplates(s.assets, s.now); err != nil {

@@ -98,7 +98,7 @@ func (s *Server) tree(v *visit, rv *repoVisit) error {
 	if err != nil {
 		return err
 	}
-	if err := view.readme(ctx, rv, entries, rev); err != nil {
+	if err := view.readme(ctx, s.renderer, rv, entries, rev); err != nil {
 		return err
 	}
 	title := "Files"
@@ -155,7 +155,7 @@ func (t *treeView) entry(e hub.Entry, rev string, last map[string]hub.Commit) en
 }
 
 // readme renders the README.md of the folder.
-func (t *treeView) readme(ctx context.Context, rv *repoVisit, entries []hub.Entry, rev string) error {
+func (t *treeView) readme(ctx context.Context, rd *renderer, rv *repoVisit, entries []hub.Entry, rev string) error {
 	if !rv.rp.Allowed(authz.Read) {
 		return nil
 	}
@@ -166,7 +166,7 @@ func (t *treeView) readme(ctx context.Context, rv *repoVisit, entries []hub.Entr
 		}
 		var err error
 		t.Name = name
-		t.Readme, err = renderCard(ctx, rv.rp, e, t.Repo, rev)
+		t.Readme, err = rd.card(ctx, rv.rp, e, t.Repo, rev)
 		return err
 	}
 	return nil
