@@ -85,14 +85,23 @@ func Start(t testing.TB, opts Options) *Hub {
 // User makes a user and returns a token with the role.
 func (h *Hub) User(name string, role hub.TokenRole) (token string) {
 	h.t.Helper()
-	ctx := context.Background()
-	account, err := h.app.Identity.CreateUser(ctx, identity.NewAccount{Name: name})
-	if err != nil {
+	if _, err := h.app.Identity.CreateUser(context.Background(), identity.NewAccount{Name: name}); err != nil {
 		h.t.Fatalf("create user %s: %v", name, err)
+	}
+	return h.Token(name, role)
+}
+
+// Token returns another token of a user.
+func (h *Hub) Token(user string, role hub.TokenRole) (token string) {
+	h.t.Helper()
+	ctx := context.Background()
+	account, err := h.app.Identity.Account(ctx, user)
+	if err != nil {
+		h.t.Fatalf("token of %s: %v", user, err)
 	}
 	token, _, err = h.app.Identity.CreateToken(ctx, account.ID, identity.NewToken{Name: "test", Role: role})
 	if err != nil {
-		h.t.Fatalf("create token of %s: %v", name, err)
+		h.t.Fatalf("token of %s: %v", user, err)
 	}
 	return token
 }

@@ -15,11 +15,13 @@ import (
 	"github.com/pantryhub/pantry/internal/repo"
 )
 
-// Page sizes of tree listings, and the most paths that one paths-info answers.
+// Page sizes of tree listings, the most paths that one paths-info answers, and
+// the last page of a history that can be asked for.
 const (
 	treePage       = 1000
 	treePageExpand = 100
 	maxPathsInfo   = 2000
+	maxPage        = 1 << 30 // of a history
 )
 
 // tree answers GET …/tree/{rev}[/{path}].
@@ -179,7 +181,7 @@ func (s *Server) commits(w http.ResponseWriter, r *http.Request, route api.Route
 	}
 	page := 0
 	if p := r.URL.Query().Get("p"); p != "" {
-		if page, err = strconv.Atoi(p); err != nil || page < 0 {
+		if page, err = strconv.Atoi(p); err != nil || page < 0 || page > maxPage {
 			return hub.Invalidf("p must be a page number")
 		}
 	}
