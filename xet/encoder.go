@@ -4,23 +4,24 @@ import (
 	"math"
 	"math/bits"
 	"sync"
+	"sync/atomic"
 )
 
 // Encoder compresses chunks for a xorb. It remembers whether compression has
-// been of use lately, so one Encoder should see the chunks of one file in
-// order. It serves one goroutine at a time; the zero value is ready for use.
-// Between calls it holds next to no memory.
+// been of use lately, so one Encoder should see the chunks of one file, more or
+// less in order. It is safe for concurrent use; the zero value is ready. Between
+// calls it holds next to no memory.
 type Encoder struct {
-	untried int  // chunks since one was compressed in full
-	futile  bool // compressing that one gained nothing
+	untried atomic.Int32 // chunks since one was compressed in full
+	futile  atomic.Bool  // compressing that one gained nothing
 }
 
 // scratch is what compressing a chunk needs besides the chunk.
 type scratch struct {
 	table  lz4Table
 	lanes  [MaxChunk]byte // the chunk or a sample, regrouped
-	frame  [MaxChunk]byte // the frame being tried
-	record []byte
+	record [HeaderSize + MaxChunk]byte
+	sample [sampleSize]byte // compressed
 }
 
 // scratches is shared, because many uploads wait for their client most of the
@@ -41,18 +42,29 @@ const (
 	worthwhile = 2
 )
 
-// Append appends the record of a chunk: its header and its bytes, compressed by
-// the scheme that makes them smallest.
-func (e *Encoder) Append(dst, chunk []byte) []byte {
+// Record makes the record of a chunk: its header and its bytes, compressed by the
+// scheme that makes them smallest. It is written to the start of dst, which must
+// have HeaderSize bytes more than the chunk.
+func (e *Encoder) Record(dst, chunk []byte) (Header, []byte) {
 	s := scratches.Get().(*scratch)
 	defer scratches.Put(s)
-	h, payload := e.compress(s, chunk)
-	return append(h.Append(dst), payload...)
+	return e.record(s, dst, chunk)
 }
 
-// compress returns the smallest form of a chunk. The bytes are the chunk's or
-// in s.
-func (e *Encoder) compress(s *scratch, chunk []byte) (Header, []byte) {
+func (e *Encoder) record(s *scratch, dst, chunk []byte) (Header, []byte) {
+	h := Header{Payload: len(chunk), Raw: len(chunk), Scheme: Stored}
+	if scheme, n := e.compress(s, dst[HeaderSize:HeaderSize+len(chunk)-1], chunk); n > 0 {
+		h.Payload, h.Scheme = n, scheme
+	} else {
+		copy(dst[HeaderSize:], chunk)
+	}
+	h.Append(dst[:0])
+	return h, dst[:HeaderSize+h.Payload]
+}
+
+// compress compresses a chunk into dst and returns its size, 0 if that is not
+// worth the trouble or does not fit.
+func (e *Encoder) compress(s *scratch, dst, chunk []byte) (Scheme, int) {
 	sample := chunk
 	if len(chunk) > sampleSize {
 		at := (len(chunk) - sampleSize) / 2 &^ 3 // lanes stay lanes
@@ -62,27 +74,20 @@ func (e *Encoder) compress(s *scratch, chunk []byte) (Header, []byte) {
 	if lanesDiffer(sample) {
 		scheme = BG4LZ4
 	}
-	if e.futile && e.untried < retryAfter && !s.promising(scheme, sample) {
-		e.untried++
-		return storedHeader(chunk), chunk
+	if e.futile.Load() && e.untried.Load() < retryAfter && !s.promising(scheme, sample) {
+		e.untried.Add(1)
+		return Stored, 0
 	}
-	e.untried = 0
-	n := s.encode(scheme, s.frame[:len(chunk)-1], chunk)
-	e.futile = n == 0
-	if e.futile {
-		return storedHeader(chunk), chunk
-	}
-	return Header{Payload: n, Raw: len(chunk), Scheme: scheme}, s.frame[:n]
-}
-
-func storedHeader(chunk []byte) Header {
-	return Header{Payload: len(chunk), Raw: len(chunk), Scheme: Stored}
+	e.untried.Store(0)
+	n := s.encode(scheme, dst, chunk)
+	e.futile.Store(n == 0)
+	return scheme, n
 }
 
 // promising reports whether a sample shrinks.
 func (s *scratch) promising(scheme Scheme, sample []byte) bool {
 	room := len(sample) - len(sample)*worthwhile/100
-	return s.encode(scheme, s.frame[:room], sample) > 0
+	return s.encode(scheme, s.sample[:room], sample) > 0
 }
 
 // encode compresses src into a frame and returns its size, 0 if it does not fit

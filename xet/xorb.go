@@ -32,12 +32,16 @@ func (x *XorbWriter) Fits(n int) bool {
 func (x *XorbWriter) Add(chunk []byte, h hub.XetHash) error {
 	s := scratches.Get().(*scratch)
 	defer scratches.Put(s)
-	head, payload := x.enc.compress(s, chunk)
+	head, record := x.enc.record(s, s.record[:], chunk)
+	return x.AddRecord(h, head, record)
+}
+
+// AddRecord appends a chunk whose hash is h and whose record is made already.
+func (x *XorbWriter) AddRecord(h hub.XetHash, head Header, record []byte) error {
 	if err := x.index.Add(h, head); err != nil {
 		return err
 	}
-	s.record = append(head.Append(s.record[:0]), payload...)
-	_, err := x.w.Write(s.record)
+	_, err := x.w.Write(record)
 	return err
 }
 

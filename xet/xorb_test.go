@@ -450,13 +450,13 @@ func BenchmarkEncoder(b *testing.B) {
 		b.Run(kind, func(b *testing.B) {
 			b.SetBytes(int64(len(data)))
 			e := new(Encoder)
-			var buf []byte
+			buf := make([]byte, HeaderSize+MaxChunk)
 			stored := 0
 			for b.Loop() {
 				stored = 0
 				for _, c := range chunks {
-					buf = e.Append(buf[:0], c)
-					stored += len(buf)
+					_, record := e.Record(buf, c)
+					stored += len(record)
 				}
 			}
 			b.ReportMetric(float64(stored)/float64(len(data)), "stored/raw")

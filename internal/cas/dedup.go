@@ -161,30 +161,25 @@ func (f *fragmentation) need() int {
 type run struct {
 	at     place
 	need   int
-	chunks []heldChunk // empty when there is no run
+	chunks []freshChunk // empty when there is no run
 	active bool
-}
-
-type heldChunk struct {
-	hash hub.XetHash
-	data []byte
 }
 
 func (r *run) begin(at place, need int) { *r = run{at: at, need: need, active: true} }
 
 // continueRun takes a chunk that continues the run under way. One that does not
 // ends the run, and is left to the caller.
-func (in *ingest) continueRun(ctx context.Context, chunk []byte, h hub.XetHash) (taken bool, err error) {
+func (in *ingest) continueRun(ctx context.Context, c *freshChunk) (taken bool, err error) {
 	r := &in.deferred
 	if !r.active {
 		return false, nil
 	}
 	x, next := in.xorbs[r.at.xorb].index, r.at.chunk+len(r.chunks)
-	if x == nil || next >= x.Len() || x.Hash(next) != h {
+	if x == nil || next >= x.Len() || x.Hash(next) != c.hash {
 		return false, in.rejectRun(ctx)
 	}
 	if len(r.chunks)+1 < r.need {
-		r.chunks = append(r.chunks, heldChunk{h, slices.Clone(chunk)})
+		r.chunks = append(r.chunks, freshChunk{hash: c.hash, data: slices.Clone(c.data)})
 		return true, nil
 	}
 	in.refer(r.at, len(r.chunks)+1)
@@ -200,8 +195,8 @@ func (in *ingest) rejectRun(ctx context.Context) error {
 	}
 	in.deferred = run{}
 	in.frag.strict = true
-	for _, c := range held {
-		if err := in.pack(ctx, c.data, c.hash); err != nil {
+	for i := range held {
+		if err := in.pack(ctx, &held[i]); err != nil {
 			return err
 		}
 	}

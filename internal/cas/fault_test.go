@@ -130,9 +130,11 @@ func TestFailingReader(t *testing.T) {
 	f := newDirFixture(t)
 	for _, n := range []int{0, 1000, blockSize, 3_000_000} {
 		data := randomBytes(uint64(n), n)
-		_, err := f.Ingest(context.Background(), &hookReader{bytes.NewReader(data), func() error { return errBroken }})
-		if !errors.Is(err, errBroken) {
-			t.Errorf("after %d bytes: %v, want %v", n, err, errBroken)
+		for _, broken := range []error{errBroken, io.ErrUnexpectedEOF} { // the latter is a client that went away
+			_, err := f.Ingest(context.Background(), &hookReader{bytes.NewReader(data), func() error { return broken }})
+			if !errors.Is(err, broken) {
+				t.Errorf("after %d bytes: %v, want %v", n, err, broken)
+			}
 		}
 	}
 	if _, n := f.stored(t); n != 0 {

@@ -10,6 +10,7 @@ import (
 	"io"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -38,16 +39,14 @@ func (s *Service) Ingest(ctx context.Context, r io.Reader) (File, error) {
 // hub.CodeUnprocessable.
 func (s *Service) IngestExpected(ctx context.Context, r io.Reader, want Expected) (File, error) {
 	if !want.SHA256.IsZero() {
+		r = io.LimitReader(r, want.Size+1) // one byte too many is proof enough
 		known, err := s.ByContent(ctx, want.SHA256)
 		if err == nil {
-			return known, s.checkOnly(r, want)
+			return known, s.checkOnly(ctx, r, want, known)
 		}
 		if !errors.Is(err, hub.ErrNotFound) {
 			return File{}, err
 		}
-	}
-	if !want.SHA256.IsZero() {
-		r = io.LimitReader(r, want.Size+1) // one byte too many is proof enough
 	}
 	in := newIngest(s)
 	defer in.close()
@@ -93,13 +92,19 @@ func (want Expected) check(got File) error {
 }
 
 // checkOnly reads content that is known, to see that the sender has it.
-func (s *Service) checkOnly(r io.Reader, want Expected) error {
+func (s *Service) checkOnly(ctx context.Context, r io.Reader, want Expected, known File) error {
 	h := sha256.New()
 	n, err := io.Copy(h, r)
+	if err == nil {
+		err = want.check(File{SHA256: hub.SHA256(h.Sum(nil)), Size: n})
+	}
+	if err == nil {
+		err = s.touchFile(ctx, known.Xet)
+	}
 	if err != nil {
 		return fmt.Errorf("ingest: %w", err)
 	}
-	return want.check(File{SHA256: hub.SHA256(h.Sum(nil)), Size: n})
+	return nil
 }
 
 func (s *Service) touchFile(ctx context.Context, id hub.XetHash) error {
@@ -116,6 +121,14 @@ const blockSize = 256 << 10
 type block [xet.MaxChunk + blockSize]byte
 
 var blocks = sync.Pool{New: func() any { return new(block) }}
+
+// records has room for the records of the chunks that end in a block.
+type records [xet.MaxChunk + blockSize + maxEnds*xet.HeaderSize]byte
+
+// maxEnds is how many chunks can end in a block: the first may have begun before.
+const maxEnds = 2 + blockSize/xet.MinChunk
+
+var recordPool = sync.Pool{New: func() any { return new(records) }}
 
 // ingest is one file on its way in.
 type ingest struct {
@@ -199,67 +212,116 @@ func (in *ingest) readAll(ctx context.Context, r io.Reader) (hub.SHA256, error) 
 		if err := ctx.Err(); err != nil {
 			return hub.SHA256{}, err
 		}
-		n, err := io.ReadFull(r, buf[carried:carried+blockSize])
-		eof = errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) && n < blockSize
+		n, err := readBlock(r, buf[carried:carried+blockSize])
+		eof = errors.Is(err, errEnd)
 		if err != nil && !eof {
 			return hub.SHA256{}, err
 		}
 		in.size += int64(n)
 		data := buf[:carried+n]
 		digest.write(data[carried:])
-		rest, err := in.cut(ctx, &chunker, data, carried)
-		if err == nil && eof && len(rest) > 0 {
-			err = in.add(ctx, rest)
+		chunks, rest := cut(&chunker, data, carried)
+		if eof && len(rest) > 0 {
+			chunks = append(chunks, rest)
 		}
-		if err == nil && !eof {
-			next := blocks.Get().(*block)
-			carried = copy(next[:], rest)
-			digest.wait() // it may still be reading the old one
-			blocks.Put(buf)
-			buf = next
-		}
-		if err != nil {
+		if err := in.addAll(ctx, chunks); err != nil {
 			digest.wait()
 			return hub.SHA256{}, err
 		}
+		next := blocks.Get().(*block)
+		carried = copy(next[:], rest)
+		digest.wait() // it may still be reading the old one
+		blocks.Put(buf)
+		buf = next
 	}
 	return digest.sum(), nil
 }
 
-// cut takes the complete chunks from data, of which the chunker has seen the
-// first seen bytes, and returns what is left.
-func (in *ingest) cut(ctx context.Context, c *xet.Chunker, data []byte, seen int) ([]byte, error) {
+// errEnd is the proper end of a reader, which a block that is not full must
+// state: io.ErrUnexpectedEOF is how a client that went away looks.
+var errEnd = errors.New("end of file")
+
+// readBlock fills b, or returns errEnd.
+func readBlock(r io.Reader, b []byte) (n int, err error) {
+	for n < len(b) && err == nil {
+		var m int
+		m, err = r.Read(b[n:])
+		n += m
+	}
+	if err == io.EOF {
+		err = errEnd
+	}
+	return n, err
+}
+
+// cut returns the chunks that end in data, of which the chunker has seen the
+// first seen bytes, and what is left.
+func cut(c *xet.Chunker, data []byte, seen int) (chunks [][]byte, rest []byte) {
 	start := 0
 	for pos := seen; pos < len(data); {
 		n, done := c.Next(data[pos:])
 		pos += n
-		if !done {
-			break
+		if done {
+			chunks = append(chunks, data[start:pos])
+			start = pos
 		}
-		if err := in.add(ctx, data[start:pos]); err != nil {
-			return nil, err
-		}
-		start = pos
 	}
-	return data[start:], nil
+	return chunks, data[start:]
+}
+
+// freshChunk is the next chunk of the file.
+type freshChunk struct {
+	data []byte
+	hash hub.XetHash
+
+	// The record is made already if the chunk seemed to be new.
+	head   xet.Header
+	record []byte
+}
+
+// addAll takes the next chunks of the file. What can be done for each on its own
+// is spread over idle processors.
+func (in *ingest) addAll(ctx context.Context, chunks [][]byte) error {
+	out := recordPool.Get().(*records)
+	defer recordPool.Put(out)
+	fresh := make([]freshChunk, len(chunks))
+	room := out[:]
+	for i, data := range chunks {
+		fresh[i].data = data
+		fresh[i].record, room = room[:xet.HeaderSize+len(data)], room[xet.HeaderSize+len(data):]
+	}
+	in.svc.crew.each(len(fresh), func(i int) {
+		c := &fresh[i]
+		c.hash = xet.ChunkHash(c.data)
+		if _, known := in.find(c.hash); known {
+			c.record = nil
+			return
+		}
+		c.head, c.record = in.enc.Record(c.record, c.data)
+	})
+	for i := range fresh {
+		if err := in.add(ctx, &fresh[i]); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // add takes the next chunk of the file.
-func (in *ingest) add(ctx context.Context, chunk []byte) error {
-	h := xet.ChunkHash(chunk)
+func (in *ingest) add(ctx context.Context, c *freshChunk) error {
 	if in.tree.Count() == 0 {
-		in.first = h
+		in.first = c.hash
 	}
-	in.tree.Add(h, uint64(len(chunk)))
-	if taken, err := in.continueRun(ctx, chunk, h); taken || err != nil {
+	in.tree.Add(c.hash, uint64(len(c.data)))
+	if taken, err := in.continueRun(ctx, c); taken || err != nil {
 		return err
 	}
-	at, ok, err := in.lookup(ctx, h)
+	at, ok, err := in.lookup(ctx, c.hash)
 	if err != nil {
 		return err
 	}
 	if !ok {
-		return in.pack(ctx, chunk, h)
+		return in.pack(ctx, c)
 	}
 	if in.continues(at) {
 		in.refer(at, 1)
@@ -267,7 +329,7 @@ func (in *ingest) add(ctx context.Context, chunk []byte) error {
 	}
 	if need := in.frag.need(); need > 1 {
 		in.deferred.begin(at, need)
-		_, err := in.continueRun(ctx, chunk, h)
+		_, err := in.continueRun(ctx, c)
 		return err
 	}
 	in.refer(at, 1)
@@ -299,8 +361,8 @@ func (in *ingest) refer(at place, n int) {
 }
 
 // pack appends a chunk that is new to the xorb under way, and to the file.
-func (in *ingest) pack(ctx context.Context, chunk []byte, h hub.XetHash) error {
-	if in.packing != nil && !in.packing.Fits(len(chunk)) {
+func (in *ingest) pack(ctx context.Context, c *freshChunk) error {
+	if in.packing != nil && !in.packing.Fits(len(c.data)) {
 		if err := in.cutXorb(ctx); err != nil {
 			return err
 		}
@@ -312,10 +374,16 @@ func (in *ingest) pack(ctx context.Context, chunk []byte, h hub.XetHash) error {
 		in.xorbs = append(in.xorbs, &sessionXorb{index: w.Index()})
 	}
 	at := place{in.packing.at, in.packing.Index().Len()}
-	if err := in.packing.Add(chunk, h); err != nil {
+	var err error
+	if c.record != nil {
+		err = in.packing.AddRecord(c.hash, c.head, c.record)
+	} else {
+		err = in.packing.Add(c.data, c.hash)
+	}
+	if err != nil {
 		return err
 	}
-	in.places[word(h)] = at
+	in.places[word(c.hash)] = at
 	in.refer(at, 1)
 	return nil
 }
@@ -509,4 +577,42 @@ func (d *digester) stop() {
 	if d.work != nil {
 		close(d.work)
 	}
+}
+
+// crew lends idle processors to uploads. When there are none, each upload gets
+// on with its own.
+type crew struct{ idle chan struct{} }
+
+func newCrew(n int) *crew {
+	c := &crew{idle: make(chan struct{}, n)}
+	for range n {
+		c.idle <- struct{}{}
+	}
+	return c
+}
+
+// each calls do for 0 to n-1, in no order and perhaps at the same time, and
+// returns when all calls have.
+func (c *crew) each(n int, do func(i int)) {
+	var next atomic.Int64
+	work := func() {
+		for i := next.Add(1) - 1; i < int64(n); i = next.Add(1) - 1 {
+			do(int(i))
+		}
+	}
+	var helpers sync.WaitGroup
+	for range n - 1 {
+		select {
+		case <-c.idle:
+			helpers.Go(func() {
+				work()
+				c.idle <- struct{}{}
+			})
+			continue
+		default:
+		}
+		break
+	}
+	work()
+	helpers.Wait()
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime"
 	"time"
 
 	"golang.org/x/sync/semaphore"
@@ -42,6 +43,7 @@ type Service struct {
 	files   *fileCache
 	objects *objectCache
 
+	crew      *crew // idle processors
 	spanBytes int64 // how much is read at once
 	readAhead int   // and how many spans ahead
 
@@ -71,6 +73,7 @@ func New(cfg Config) (*Service, error) {
 		db: cfg.DB, bucket: cfg.Bucket, spoolDir: cfg.SpoolDir, now: cfg.Now, log: cfg.Logger,
 		objects: newObjectCache(cfg.Bucket),
 		shards:  semaphore.NewWeighted(MaxShard),
+		crew:    newCrew(runtime.GOMAXPROCS(0) - 1),
 	}
 	s.spanBytes, s.readAhead = remoteSpan, remoteAhead
 	if _, ok := cfg.Bucket.(stager); ok { // a folder
