@@ -19,6 +19,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/pantryhub/pantry/hub/api"
+	"github.com/pantryhub/pantry/hub/hubtest"
 	"github.com/pantryhub/pantry/internal/wiretest"
 )
 
@@ -378,15 +379,18 @@ func TestLargeCommitInLittleMemory(t *testing.T) {
 	if testing.Short() {
 		t.Skip("writes 200 MB")
 	}
-	f := newFixture(t)
+	f := newFixtureOn(t, hubtest.Options{}) // a folder: what is stored is not in memory
 	for name, tt := range map[string]struct{ size, limit int }{
 		"rows":   {150_000, 64 << 20},
 		"chunks": {5_000_000, 96 << 20},
 	} {
+		random := rand.NewChaCha8([32]byte{})
+		content, text := make([]byte, tt.size), []byte(nil)
 		line := func(i int) []byte {
-			content := make([]byte, tt.size)
-			rand.NewChaCha8([32]byte{byte(i), byte(i >> 8)}).Read(content)
-			return fmt.Appendf(nil, `{"key":"file","value":{"path":"%s/%d","encoding":"base64","content":"%s"}}`+"\n", name, i, base64.StdEncoding.EncodeToString(content))
+			random.Read(content)
+			text = fmt.Appendf(text[:0], `{"key":"file","value":{"path":"%s/%d","encoding":"base64","content":"`, name, i)
+			text = base64.StdEncoding.AppendEncode(text, content)
+			return append(text, "\"}}\n"...)
 		}
 		body := &endless{lines: 75_000_000 / tt.size, line: line, rest: []byte(`{"key":"header","value":{"summary":"large"}}` + "\n")}
 		peak := watchHeap(t)

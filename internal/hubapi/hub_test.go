@@ -35,7 +35,12 @@ const (
 
 func newFixture(t *testing.T) *fixture {
 	t.Helper()
-	h := hubtest.Start(t, hubtest.Options{Bucket: "memory:"})
+	return newFixtureOn(t, hubtest.Options{Bucket: "memory:"})
+}
+
+func newFixtureOn(t *testing.T, opts hubtest.Options) *fixture {
+	t.Helper()
+	h := hubtest.Start(t, opts)
 	c := wiretest.New(t, h.URL, h.User("ada", hub.TokenWrite))
 	f := &fixture{t: t, url: h.URL, who: map[string]*wiretest.Client{
 		nobody: c.As(""), ada: c, adaRead: c.As(h.Token("ada", hub.TokenRead)),
