@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"github.com/pantryhub/pantry/hub"
-	"github.com/pantryhub/pantry/internal/content"
 	"github.com/pantryhub/pantry/internal/render"
 	"github.com/pantryhub/pantry/internal/repo"
 )
@@ -123,7 +122,7 @@ func (b *blobView) read(ctx context.Context, rd *renderer, rp *repo.Repo, e hub.
 }
 
 // tensors shows the header of a checkpoint.
-func (b *blobView) tensors(ctx context.Context, rp *repo.Repo, e hub.Entry, read func(*content.File) (*tensorView, error)) error {
+func (b *blobView) tensors(ctx context.Context, rp *repo.Repo, e hub.Entry, read func(checkpoint) (*tensorView, error)) error {
 	f, err := rp.OpenFile(ctx, e)
 	if err != nil {
 		return err

@@ -3,12 +3,12 @@ package web
 import (
 	"cmp"
 	"errors"
+	"io"
 	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/pantryhub/pantry/gguf"
-	"github.com/pantryhub/pantry/internal/content"
 	"github.com/pantryhub/pantry/safetensors"
 )
 
@@ -18,6 +18,12 @@ const (
 	metadataRows    = 200
 	metadataText    = 300 // bytes shown of a value
 )
+
+// checkpoint is an open file whose header is read.
+type checkpoint interface {
+	io.ReaderAt
+	Size() int64
+}
 
 // tensorView is the header of a checkpoint file.
 type tensorView struct {
@@ -38,7 +44,7 @@ type tensorRow struct {
 type metadata struct{ Key, Value string }
 
 // safetensorsTable reads the header of a safetensors file.
-func safetensorsTable(f *content.File) (*tensorView, error) {
+func safetensorsTable(f checkpoint) (*tensorView, error) {
 	v := &tensorView{Format: "safetensors"}
 	h, err := safetensors.ReadHeader(f, f.Size(), maxTensorHeader)
 	if errors.Is(err, safetensors.ErrFormat) {
@@ -64,7 +70,7 @@ func safetensorsTable(f *content.File) (*tensorView, error) {
 }
 
 // ggufTable reads the header of a GGUF file.
-func ggufTable(f *content.File) (*tensorView, error) {
+func ggufTable(f checkpoint) (*tensorView, error) {
 	v := &tensorView{Format: "GGUF"}
 	h, err := gguf.ReadHeader(f, f.Size())
 	if errors.Is(err, gguf.ErrFormat) {
