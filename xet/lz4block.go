@@ -32,7 +32,7 @@ var (
 	hash6 = lz4Hash{shift: 16, prime: 227718039650203}
 )
 
-func (h lz4Hash) of(v uint64) uint64 { return (v << h.shift) * h.prime >> (64 - lz4HashBits) }
+func (h lz4Hash) of(v uint64) uint64 { return (v << (h.shift & 63)) * h.prime >> (64 - lz4HashBits) }
 
 func load32(b []byte, i int) uint32 { return binary.LittleEndian.Uint32(b[i:]) }
 func load64(b []byte, i int) uint64 { return binary.LittleEndian.Uint64(b[i:]) }

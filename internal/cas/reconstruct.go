@@ -211,6 +211,9 @@ func (s *Service) DedupShard(ctx context.Context, chunk hub.XetHash) ([]byte, er
 		if err != nil {
 			return nil, fmt.Errorf("dedup query: %w", err)
 		}
+		if x.index.Len() == 1 && x.id != chunk {
+			continue // its name, which is not hidden, is the hash of its chunk
+		}
 		shard.Xorbs = append(shard.Xorbs, x.index.ShardXorb(x.id))
 	}
 	shard.Hide(s.dedupKey)

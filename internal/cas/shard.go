@@ -48,21 +48,34 @@ type Progress func(verified, total int64)
 // should. What is left for Register is to hash content that is new.
 func (s *Service) ReadShard(ctx context.Context, r io.Reader, size int64) (*ShardUpload, error) {
 	if size > MaxShard {
-		return nil, hub.Errorf(hub.CodeTooLarge, "A shard has at most %d bytes.", MaxShard)
+		return nil, errShardTooLarge
 	}
-	if size < 0 {
-		size = MaxShard
+	// The body waits on disk until all of it is here: memory is not for slow
+	// clients.
+	sp := s.newBuffer()
+	defer sp.close()
+	n, err := io.Copy(sp, io.LimitReader(r, MaxShard+1))
+	if err != nil {
+		return nil, fmt.Errorf("receive shard: %w", err)
 	}
-	if err := s.shards.Acquire(ctx, size); err != nil {
+	if n > MaxShard {
+		return nil, errShardTooLarge
+	}
+	if size >= 0 && n < size {
+		return nil, fmt.Errorf("receive shard: %w", io.ErrUnexpectedEOF)
+	}
+	if err := s.shards.Acquire(ctx, n); err != nil {
 		return nil, err
 	}
-	up := &ShardUpload{svc: s, held: size}
-	if err := up.read(ctx, r, size); err != nil {
+	up := &ShardUpload{svc: s, held: n}
+	if err := up.read(ctx, sp.reader(), n); err != nil {
 		up.Close()
 		return nil, fmt.Errorf("read shard: %w", refused(err))
 	}
 	return up, nil
 }
+
+var errShardTooLarge = hub.Errorf(hub.CodeTooLarge, "A shard has at most %d bytes.", MaxShard)
 
 // Close frees the memory of the shard.
 func (up *ShardUpload) Close() {

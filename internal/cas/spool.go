@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"syscall"
 
@@ -21,8 +22,9 @@ const spoolMemory = 256 << 10
 // byte: in memory while they are few, then in a file. It serves one goroutine at
 // a time and must be closed.
 type spool struct {
-	svc *Service
-	mem []byte
+	svc      *Service
+	readBack bool // it is not for the bucket
+	mem      []byte
 
 	// At most one of these is set. A folder bucket has the object written where
 	// it will stay; for other buckets it waits in a file without a name, which
@@ -36,7 +38,11 @@ type stager interface {
 	Stage(ctx context.Context) (*bucket.Staged, error)
 }
 
+// newSpool returns a spool whose content may be stored.
 func (s *Service) newSpool() *spool { return &spool{svc: s} }
+
+// newBuffer returns a spool whose content is only read back.
+func (s *Service) newBuffer() *spool { return &spool{svc: s, readBack: true} }
 
 // Write appends p.
 func (s *spool) Write(p []byte) (int, error) {
@@ -65,7 +71,7 @@ func (s *spool) disk() io.Writer {
 
 // spill moves what is in memory to a file.
 func (s *spool) spill() (err error) {
-	if b, ok := s.svc.bucket.(stager); ok {
+	if b, ok := s.svc.bucket.(stager); ok && !s.readBack {
 		s.staged, err = b.Stage(context.Background()) // what is staged outlives no request
 	} else {
 		s.file, err = namelessFile(s.svc.spoolDir)
@@ -108,6 +114,14 @@ func (s *spool) store(ctx context.Context, key string, size int64) error {
 		return storageError(fmt.Errorf("store xorb: %w", err))
 	}
 	return nil
+}
+
+// reader reads what was written.
+func (s *spool) reader() io.Reader {
+	if s.file != nil {
+		return io.NewSectionReader(s.file, 0, math.MaxInt64)
+	}
+	return bytes.NewReader(s.mem)
 }
 
 func (s *spool) close() {

@@ -578,6 +578,42 @@ func TestDedupAnswer(t *testing.T) {
 	}
 }
 
+// TestDedupAnswerHidesLoneChunks asks for one file of a shard whose other file is
+// a single chunk: whoever learns the name of its xorb knows the chunk's hash, and
+// could register the file as his own.
+func TestDedupAnswerHidesLoneChunks(t *testing.T) {
+	h := newHubServer(t, nil)
+	public, secret := pack(t, randomBytes(1, 300_000)), pack(t, []byte("the password is swordfish"))
+	both := &xet.Shard{}
+	for _, u := range []*upload{public, secret} {
+		if res, got := h.call(1, true, "POST", "/v1/xorbs/default/"+u.xorb.String(), u.body); res.StatusCode != 200 {
+			t.Fatalf("xorb: %d %s", res.StatusCode, got)
+		}
+		both.Files = append(both.Files, u.shard.Files...)
+		both.Xorbs = append(both.Xorbs, u.shard.Xorbs...)
+	}
+	if res, got := h.call(1, true, "POST", "/v1/shards", both.AppendUpload(nil)); res.StatusCode != 200 {
+		t.Fatalf("shard: %d %s", res.StatusCode, got)
+	}
+	ask := func(chunk hub.XetHash) []xet.ShardXorb {
+		res, got := h.call(2, true, "GET", "/v1/chunks/default/"+chunk.String(), nil)
+		if res.StatusCode != 200 {
+			t.Fatalf("%d %s", res.StatusCode, got)
+		}
+		s, err := xet.ReadShard(bytes.NewReader(got), 1<<20)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s.Xorbs
+	}
+	if got := ask(public.index.Hash(0)); len(got) != 1 || got[0].Hash != public.xorb {
+		t.Errorf("asked for the public file: %d xorbs, want only its own", len(got))
+	}
+	if got := ask(secret.index.Hash(0)); len(got) != 2 {
+		t.Errorf("asked for the secret chunk by who has it: %d xorbs, want 2", len(got))
+	}
+}
+
 func TestChunkHashesAnswer(t *testing.T) {
 	h := newHubServer(t, nil)
 	u := pack(t, randomBytes(1, 20<<20))
