@@ -85,18 +85,3 @@ func highlight(w io.Writer, lexer chroma.Lexer, code string, format *chromahtml.
 	_, err = w.Write(out.Bytes())
 	return err == nil
 }
-
-// CSS is the style sheet of highlighted code, light and, where the reader
-// prefers it, dark.
-func CSS() (string, error) {
-	var out strings.Builder
-	if err := inlineFormat().WriteCSS(&out, styles.Get("github")); err != nil {
-		return "", err
-	}
-	out.WriteString("@media (prefers-color-scheme: dark) {\n")
-	if err := inlineFormat().WriteCSS(&out, styles.Get("github-dark")); err != nil {
-		return "", err
-	}
-	out.WriteString("}\n")
-	return out.String(), nil
-}

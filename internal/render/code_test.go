@@ -32,17 +32,6 @@ func TestCode(t *testing.T) {
 	}
 }
 
-func TestCSS(t *testing.T) {
-	css, err := render.CSS()
-	if err != nil {
-		t.Fatal(err)
-	}
-	light, dark, ok := strings.Cut(css, "@media (prefers-color-scheme: dark)")
-	if !ok || !strings.Contains(light, ".hl-k {") || !strings.Contains(dark, ".hl-k {") {
-		t.Errorf("style sheet %.300s", css)
-	}
-}
-
 func FuzzCode(f *testing.F) {
 	f.Add("a.py", []byte("def f(x):\n    return 'a'\n"))
 	f.Add("a.html", []byte("<script>alert(1)</script>"))

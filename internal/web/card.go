@@ -77,7 +77,7 @@ func (s *Server) card(v *visit, rv *repoVisit) error {
 	if view.Derived, err = s.derivedFrom(ctx, v.actor, rv); err != nil {
 		return err
 	}
-	view.Endpoint, view.Snippets = "export HF_ENDPOINT="+s.base(v.r), snippetsOf(rv, s.base(v.r))
+	view.Endpoint, view.Snippets = "export HF_ENDPOINT="+s.base(v.r), snippetsOf(rv)
 	view.Fill = fillHintsOf(rv, s.base(v.r))
 	return s.showRepo(v, rv, "repo", "", view)
 }

@@ -75,7 +75,7 @@ func TestPages(t *testing.T) {
 		{"/spaces/lab/demo", []string{"lab", "static"}},
 		{"/lab/sample/tree/main", []string{
 			`href="/lab/sample/tree/main/docs"`, `href="/lab/sample/blob/main/train.py"`, "Change the script", "xet",
-			`href="/lab/sample/resolve/main/model.safetensors?download=true"`, "git clone " + s.url + "/lab/sample",
+			`href="/lab/sample/resolve/main/model.safetensors?download=true"`, "hf download lab/sample",
 		}},
 		{"/lab/sample/tree/main/docs", []string{"Folder readme", `aria-current="page">docs`}},
 		{"/lab/sample/tree/main/odd", []string{"odd/what%3F%20100%25%20&amp;%20%231.txt", "what? 100% &amp; #1.txt"}},

@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"github.com/pantryhub/pantry/hub"
-	"github.com/pantryhub/pantry/hub/api"
 )
 
 // snippet is a piece of code that uses a repository.
@@ -17,7 +16,7 @@ type snippet struct {
 
 // snippetsOf shows how a repository is used with the tools that people have,
 // once HF_ENDPOINT is set. Everything interpolated is a parsed id.
-func snippetsOf(rv *repoVisit, base string) []snippet {
+func snippetsOf(rv *repoVisit) []snippet {
 	id, t := rv.rp.Name.String(), rv.rp.Type
 	flag, kwarg := "", ""
 	if t != hub.Model {
@@ -30,7 +29,6 @@ func snippetsOf(rv *repoVisit, base string) []snippet {
 	return append(out,
 		snippet{"hf command", "hf download " + id + flag},
 		snippet{"huggingface_hub", fmt.Sprintf("from huggingface_hub import snapshot_download\n\nfolder = snapshot_download(%q%s)", id, kwarg)},
-		snippet{"Git", "git lfs install\ngit clone " + base + api.PathOf(t, rv.rp.Name)},
 	)
 }
 
@@ -82,17 +80,16 @@ func identifier(s string) bool {
 	})
 }
 
-// cloneHints are the commands on a repository's file pages.
-type cloneHints struct{ Clone, Download, Upload string }
+// fileHints are the commands on a repository's file pages.
+type fileHints struct{ Download, Upload string }
 
-func hintsOf(rv *repoVisit, base string) cloneHints {
+func hintsOf(rv *repoVisit, base string) fileHints {
 	id, flag := rv.rp.Name.String(), ""
 	if rv.rp.Type != hub.Model {
 		flag = " --repo-type " + string(rv.rp.Type)
 	}
 	env := "export HF_ENDPOINT=" + base + "\n"
-	return cloneHints{
-		Clone:    "git clone " + base + api.PathOf(rv.rp.Type, rv.rp.Name),
+	return fileHints{
 		Download: env + "hf download " + id + flag + " --local-dir " + path.Base(id),
 		Upload:   env + "hf upload " + id + flag + " ./my-folder .",
 	}

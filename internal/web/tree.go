@@ -24,7 +24,7 @@ type treeView struct {
 	Up      string // the folder above, "" at the top
 	Entries []entryView
 	Next    string
-	Hints   cloneHints
+	Hints   fileHints
 	Readme  template.HTML
 	Name    string // of the readme
 	Empty   bool   // the branch has no commit
