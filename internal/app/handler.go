@@ -83,6 +83,9 @@ func (rt *root) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case "cas", "lfs", "oauth", "healthz", "metrics", ".well-known":
 		rt.fixed.ServeHTTP(w, r)
 		return
+	case "uploads": // where clients send the attachments of discussions
+		httpx.WriteError(w, r, hub.Errorf(hub.CodeUnsupported, "This hub does not take attachments yet."))
+		return
 	case "api":
 		if _, pattern := rt.fixed.Handler(r); pattern != "" {
 			rt.fixed.ServeHTTP(w, r)
