@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/pantryhub/pantry/hub"
+	"github.com/pantryhub/pantry/internal/app"
 	"github.com/pantryhub/pantry/internal/config"
 	"github.com/pantryhub/pantry/internal/identity"
 )
@@ -20,9 +21,9 @@ type userCmd struct {
 type userCreateCmd struct {
 	config.Storage `embed:""`
 	Name           string `arg:"" help:"User name: 2 to 42 letters, digits and dashes."`
-	Admin          bool   `help:"Make it an administrator of the hub."`
-	Email          string `help:"E-mail address."`
-	PasswordStdin  bool   `name:"password-stdin" help:"Read the password from standard input. Without, a link to set one is printed."`
+	Admin          bool   `env:"-" help:"Make it an administrator of the hub."`
+	Email          string `env:"-" help:"E-mail address."`
+	PasswordStdin  bool   `name:"password-stdin" env:"-" help:"Read the password from standard input. Without, a link to set one is printed."`
 }
 
 // Help is shown by --help.
@@ -72,8 +73,13 @@ type orgCmd struct {
 type orgCreateCmd struct {
 	config.Storage `embed:""`
 	Name           string `arg:"" help:"Name of the organization."`
-	Owner          string `required:"" help:"User who administers it."`
-	FullName       string `help:"Name to show."`
+	Owner          string `required:"" env:"-" help:"User who administers it."`
+	FullName       string `env:"-" help:"Name to show."`
+}
+
+// Help is shown by --help.
+func (orgCreateCmd) Help() string {
+	return "Example:\n  pantry org create acme --owner ada --full-name \"Acme Research\""
 }
 
 // Run creates the organization.
@@ -83,7 +89,7 @@ func (c *orgCreateCmd) Run(ctx context.Context, streams Streams) error {
 		return err
 	}
 	defer a.Close()
-	owner, err := a.Identity.Account(ctx, c.Owner)
+	owner, err := account(ctx, a, c.Owner)
 	if err != nil {
 		return err
 	}
@@ -99,8 +105,11 @@ type orgAddCmd struct {
 	config.Storage `embed:""`
 	Org            string   `arg:"" help:"Organization."`
 	User           string   `arg:"" help:"User to add."`
-	Role           hub.Role `default:"write" enum:"read,contributor,write,admin" help:"Role: ${enum}."`
+	Role           hub.Role `default:"write" env:"-" enum:"read,contributor,write,admin" help:"Role: ${enum}."`
 }
+
+// Help is shown by --help.
+func (orgAddCmd) Help() string { return "Example:\n  pantry org add acme grace --role write" }
 
 // Run adds the member.
 func (c *orgAddCmd) Run(ctx context.Context, streams Streams) error {
@@ -122,9 +131,9 @@ type tokenCmd struct {
 
 type tokenCreateCmd struct {
 	config.Storage `embed:""`
-	User           string        `required:"" help:"User whose token it is."`
-	Name           string        `required:"" help:"What it is for."`
-	Role           hub.TokenRole `default:"read" enum:"read,write" help:"What it allows: ${enum}."`
+	User           string        `required:"" env:"-" help:"User whose token it is."`
+	Name           string        `required:"" env:"-" help:"What it is for."`
+	Role           hub.TokenRole `default:"read" env:"-" enum:"read,write" help:"What it allows: ${enum}."`
 }
 
 // Help is shown by --help.
@@ -139,7 +148,7 @@ func (c *tokenCreateCmd) Run(ctx context.Context, streams Streams) error {
 		return err
 	}
 	defer a.Close()
-	user, err := a.Identity.Account(ctx, c.User)
+	user, err := account(ctx, a, c.User)
 	if err != nil {
 		return err
 	}
@@ -149,4 +158,13 @@ func (c *tokenCreateCmd) Run(ctx context.Context, streams Streams) error {
 	}
 	fmt.Fprintln(streams.Out, text)
 	return nil
+}
+
+// account finds an account that a command names.
+func account(ctx context.Context, a *app.App, name string) (hub.Account, error) {
+	found, err := a.Identity.Account(ctx, name)
+	if errors.Is(err, hub.ErrNotFound) {
+		return hub.Account{}, hub.Errorf(hub.CodeNotFound, "There is no user or organization %q.", name)
+	}
+	return found, err
 }

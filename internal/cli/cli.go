@@ -43,21 +43,26 @@ Examples:
   pantry token create --user ada --name ci --role write
 `
 
+// newParser makes the parser of the command line; exit is called by --help.
+func newParser(ctx context.Context, cmd *root, streams Streams, exit func(int)) (*kong.Kong, error) {
+	return kong.New(cmd,
+		kong.Name("pantry"), kong.Description(description), kong.DefaultEnvars("PANTRY"),
+		kong.Writers(streams.Out, streams.Err), kong.Exit(exit),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
+		kong.Bind(streams), kong.BindTo(ctx, (*context.Context)(nil)),
+	)
+}
+
 // Main runs the command line and returns its exit code.
 func Main(ctx context.Context, args []string, streams Streams) int {
 	var cmd root
 	exit := -1
-	parser, err := kong.New(&cmd,
-		kong.Name("pantry"), kong.Description(description), kong.DefaultEnvars("PANTRY"),
-		kong.Writers(streams.Out, streams.Err), kong.Exit(func(code int) { exit = code }),
-		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
-		kong.Bind(streams), kong.BindTo(ctx, (*context.Context)(nil)),
-	)
+	parser, err := newParser(ctx, &cmd, streams, func(code int) { exit = code })
 	if err != nil {
 		fmt.Fprintln(streams.Err, "pantry:", err)
 		return 1
 	}
-	if err := addConfigFile(parser, args, os.Getenv); err != nil {
+	if err := addConfigFile(parser, args, os.LookupEnv); err != nil {
 		fmt.Fprintln(streams.Err, "pantry:", err)
 		return 2
 	}

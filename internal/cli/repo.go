@@ -17,7 +17,7 @@ type repoExportCmd struct {
 	config.Storage `embed:""`
 	ID             string       `arg:"" help:"Repository: namespace/name."`
 	Dir            string       `arg:"" help:"Folder to make."`
-	Type           hub.RepoType `default:"model" enum:"model,dataset,space,kernel" help:"Type: ${enum}."`
+	Type           hub.RepoType `default:"model" env:"-" enum:"model,dataset,space,kernel" help:"Type: ${enum}."`
 }
 
 // Help is shown by --help.

@@ -7,6 +7,9 @@ import (
 
 type versionCmd struct{}
 
+// Help is shown by --help.
+func (versionCmd) Help() string { return "Example:\n  pantry version" }
+
 // Run prints the version that the binary was built from.
 func (versionCmd) Run(streams Streams) error {
 	version, revision := "unknown", ""
