@@ -6,11 +6,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"hash"
 	"io"
 	"strconv"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -113,22 +110,6 @@ func (s *Service) touchFile(ctx context.Context, id hub.XetHash) error {
 	}
 	return s.db.Update(ctx, func(q *store.Q) error { return q.TouchFile(ctx, id, s.now()) })
 }
-
-// A block is what is read at once, behind the beginning of a chunk that the
-// block before left over.
-const blockSize = 256 << 10
-
-type block [xet.MaxChunk + blockSize]byte
-
-var blocks = sync.Pool{New: func() any { return new(block) }}
-
-// records has room for the records of the chunks that end in a block.
-type records [xet.MaxChunk + blockSize + maxEnds*xet.HeaderSize]byte
-
-// maxEnds is how many chunks can end in a block: the first may have begun before.
-const maxEnds = 2 + blockSize/xet.MinChunk
-
-var recordPool = sync.Pool{New: func() any { return new(records) }}
 
 // ingest is one file on its way in.
 type ingest struct {
@@ -235,38 +216,6 @@ func (in *ingest) readAll(ctx context.Context, r io.Reader) (hub.SHA256, error) 
 		buf = next
 	}
 	return digest.sum(), nil
-}
-
-// errEnd is the proper end of a reader, which a block that is not full must
-// state: io.ErrUnexpectedEOF is how a client that went away looks.
-var errEnd = errors.New("end of file")
-
-// readBlock fills b, or returns errEnd.
-func readBlock(r io.Reader, b []byte) (n int, err error) {
-	for n < len(b) && err == nil {
-		var m int
-		m, err = r.Read(b[n:])
-		n += m
-	}
-	if err == io.EOF {
-		err = errEnd
-	}
-	return n, err
-}
-
-// cut returns the chunks that end in data, of which the chunker has seen the
-// first seen bytes, and what is left.
-func cut(c *xet.Chunker, data []byte, seen int) (chunks [][]byte, rest []byte) {
-	start := 0
-	for pos := seen; pos < len(data); {
-		n, done := c.Next(data[pos:])
-		pos += n
-		if done {
-			chunks = append(chunks, data[start:pos])
-			start = pos
-		}
-	}
-	return chunks, data[start:]
 }
 
 // freshChunk is the next chunk of the file.
@@ -536,83 +485,3 @@ func objectKey(id hub.XetHash, upload int64) string {
 
 // word is the part of a hash by which a session finds its own chunks.
 func word(h hub.XetHash) uint64 { return binary.LittleEndian.Uint64(h[:8]) }
-
-// digester computes the SHA-256 of blocks in another goroutine.
-type digester struct {
-	h    hash.Hash
-	work chan []byte
-	idle sync.WaitGroup
-}
-
-func newDigester() *digester { return &digester{h: sha256.New()} }
-
-// write hashes b, which must not change before wait returns. A short file is
-// not worth a goroutine.
-func (d *digester) write(b []byte) {
-	if d.work == nil && len(b) < blockSize {
-		d.h.Write(b)
-		return
-	}
-	if d.work == nil {
-		d.work = make(chan []byte)
-		go func() {
-			for b := range d.work {
-				d.h.Write(b)
-				d.idle.Done()
-			}
-		}()
-	}
-	d.idle.Add(1)
-	d.work <- b
-}
-
-func (d *digester) wait() { d.idle.Wait() }
-
-func (d *digester) sum() hub.SHA256 {
-	d.wait()
-	return hub.SHA256(d.h.Sum(nil))
-}
-
-func (d *digester) stop() {
-	if d.work != nil {
-		close(d.work)
-	}
-}
-
-// crew lends idle processors to uploads. When there are none, each upload gets
-// on with its own.
-type crew struct{ idle chan struct{} }
-
-func newCrew(n int) *crew {
-	c := &crew{idle: make(chan struct{}, n)}
-	for range n {
-		c.idle <- struct{}{}
-	}
-	return c
-}
-
-// each calls do for 0 to n-1, in no order and perhaps at the same time, and
-// returns when all calls have.
-func (c *crew) each(n int, do func(i int)) {
-	var next atomic.Int64
-	work := func() {
-		for i := next.Add(1) - 1; i < int64(n); i = next.Add(1) - 1 {
-			do(int(i))
-		}
-	}
-	var helpers sync.WaitGroup
-	for range n - 1 {
-		select {
-		case <-c.idle:
-			helpers.Go(func() {
-				work()
-				c.idle <- struct{}{}
-			})
-			continue
-		default:
-		}
-		break
-	}
-	work()
-	helpers.Wait()
-}

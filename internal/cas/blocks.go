@@ -1,0 +1,57 @@
+package cas
+
+import (
+	"errors"
+	"io"
+	"sync"
+
+	"github.com/pantryhub/pantry/xet"
+)
+
+// A block is what is read at once, behind the beginning of a chunk that the
+// block before left over.
+const blockSize = 256 << 10
+
+type block [xet.MaxChunk + blockSize]byte
+
+var blocks = sync.Pool{New: func() any { return new(block) }}
+
+// records has room for the records of the chunks that end in a block.
+type records [xet.MaxChunk + blockSize + maxEnds*xet.HeaderSize]byte
+
+// maxEnds is how many chunks can end in a block: the first may have begun before.
+const maxEnds = 2 + blockSize/xet.MinChunk
+
+var recordPool = sync.Pool{New: func() any { return new(records) }}
+
+// errEnd is the proper end of a reader, which a block that is not full must
+// state: io.ErrUnexpectedEOF is how a client that went away looks.
+var errEnd = errors.New("end of file")
+
+// readBlock fills b, or returns errEnd.
+func readBlock(r io.Reader, b []byte) (n int, err error) {
+	for n < len(b) && err == nil {
+		var m int
+		m, err = r.Read(b[n:])
+		n += m
+	}
+	if err == io.EOF {
+		err = errEnd
+	}
+	return n, err
+}
+
+// cut returns the chunks that end in data, of which the chunker has seen the
+// first seen bytes, and what is left.
+func cut(c *xet.Chunker, data []byte, seen int) (chunks [][]byte, rest []byte) {
+	start := 0
+	for pos := seen; pos < len(data); {
+		n, done := c.Next(data[pos:])
+		pos += n
+		if done {
+			chunks = append(chunks, data[start:pos])
+			start = pos
+		}
+	}
+	return chunks, data[start:]
+}
