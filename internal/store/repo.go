@@ -45,7 +45,7 @@ type Catalog struct {
 	MainSize    int64 // bytes of the files at head
 	Labels      []string
 	Links       []string // found by filters as labels are, and not shown; write-only
-	Derived     []byte // JSON object; only details show it
+	Derived     []byte   // JSON object; only details show it
 }
 
 const repoColumns = `r.id, r.kind, r.namespace, r.name, r.owner_id, r.visibility, r.gated, r.disabled, r.discussions,
