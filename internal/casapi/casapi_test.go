@@ -658,3 +658,70 @@ func FuzzParseRanges(f *testing.F) {
 		}
 	})
 }
+
+// presigner is a bucket with addresses of its own, as an S3 store has.
+type presigner struct{ *bucket.Memory }
+
+func (presigner) Presign(_ context.Context, key string, _ time.Duration) (string, error) {
+	return "https://store.example/" + key + "?signed", nil
+}
+
+// TestPresignedURLs gives a URL of a whole object only to readers of a file that
+// uses every chunk of it.
+func TestPresignedURLs(t *testing.T) {
+	h := newHubServer(t, presigner{bucket.NewMemory()})
+	whole := pack(t, randomBytes(1, 600_000))
+	h.send(1, whole)
+	// Another file, of repository 2, that uses but a part of the same xorb.
+	var tree xet.Aggregator
+	half := whole.index.Len() / 2
+	for i := range half {
+		c := whole.index.Chunk(i)
+		tree.Add(c.Hash, uint64(c.Raw))
+	}
+	size := whole.index.RawOffset(half)
+	part := &xet.Shard{Files: []xet.ShardFile{{
+		Hash:         tree.FileHash(),
+		Terms:        []xet.Term{{Xorb: whole.xorb, Start: 0, End: uint32(half), Size: uint32(size)}},
+		Verification: []hub.XetHash{whole.index.RangeHash(0, half)},
+		SHA256:       sha256.Sum256(whole.data[:size]),
+	}}}
+	if res, got := h.call(2, true, "POST", "/v1/shards", part.AppendUpload(nil)); res.StatusCode != 200 {
+		t.Fatalf("%d %s", res.StatusCode, got)
+	}
+	url := func(repo int64, file hub.XetHash, rng string) string {
+		_, got := h.call(repo, false, "GET", "/v2/reconstructions/"+file.String(), nil, "Range", rng)
+		var plan xet.ReconstructionV2
+		if err := json.Unmarshal(got, &plan); err != nil {
+			t.Fatal(err)
+		}
+		return plan.Xorbs[whole.xorb.String()][0].URL
+	}
+	direct := "https://store.example/xorbs/"
+	if got := url(1, whole.file, "bytes=0-"); !strings.HasPrefix(got, direct) {
+		t.Errorf("a reader of the whole xorb gets %s", got)
+	}
+	first, last := url(1, whole.file, "bytes=0-9"), url(1, whole.file, "bytes=599999-599999")
+	if !strings.HasPrefix(first, direct) || first == last {
+		t.Errorf("two ranges get %s and %s, want two URLs of the object", first, last)
+	}
+	if got := url(2, part.Files[0].Hash, "bytes=0-"); strings.HasPrefix(got, direct) {
+		t.Errorf("a reader of half of the xorb gets all of it: %s", got)
+	}
+}
+
+func TestTokens(t *testing.T) {
+	h := newHubServer(t, nil)
+	for _, write := range []bool{false, true} {
+		token, exp := h.tokens.Mint(3, 4, write)
+		if ttl := exp.Sub(h.clock.t); ttl < 15*time.Minute {
+			t.Errorf("a token lives %v, want 15 minutes or more", ttl)
+		}
+		r := httptest.NewRequest("GET", "/", nil)
+		r.Header.Set("Authorization", "bearer "+token)
+		got, err := h.tokens.check(r)
+		if want := (grant{cas.Scope{RepoID: 3, AccountID: 4}, write}); err != nil || got != want {
+			t.Errorf("check = %+v, %v, want %+v", got, err, want)
+		}
+	}
+}
