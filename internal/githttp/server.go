@@ -102,6 +102,7 @@ func (s *Server) open(w http.ResponseWriter, r *http.Request, route api.Route, r
 const (
 	lfsMediaType = "application/vnd.git-lfs+json"
 	maxObjects   = 10_000
+	maxParts     = 100_000 // of a batch: each has a URL in the reply
 )
 
 // batch answers the LFS batch API.
@@ -134,6 +135,9 @@ func (s *Server) batch(w http.ResponseWriter, r *http.Request, route api.Route) 
 		return err
 	}
 	out := api.LFSBatchReply{Transfer: s.transfer(req, objects), Objects: reply, HashAlgo: "sha256"}
+	if out.Transfer == "multipart" && s.countParts(objects) > maxParts {
+		return hub.Errorf(hub.CodeTooLarge, "The objects have over %d parts. Upload them through Xet, or ask for fewer at once.", maxParts)
+	}
 	for i := range reply {
 		if reply[i].Error != nil {
 			continue
@@ -195,6 +199,17 @@ func (s *Server) transfer(req api.LFSBatch, objects []lfs.Object) string {
 		}
 	}
 	return "basic"
+}
+
+// countParts adds up the parts of the objects that are split.
+func (s *Server) countParts(objects []lfs.Object) int64 {
+	var n int64
+	for _, o := range objects {
+		if o.Size > s.MultipartAbove {
+			n += min(lfs.CountParts(o.Size, s.PartSize), maxParts+1)
+		}
+	}
+	return n
 }
 
 func (s *Server) uploadActions(r *http.Request, rp *repo.Repo, transfer string, o lfs.Object) map[string]api.LFSAction {

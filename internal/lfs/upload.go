@@ -94,11 +94,15 @@ func (s *Service) PartToken(u Upload, part uint32) string {
 func (s *Service) CompleteToken(u Upload) string { return s.seal(purposeComplete, u) }
 
 // Parts is how many parts an upload has.
-func (u Upload) Parts() uint32 {
-	if u.PartSize <= 0 {
+func (u Upload) Parts() uint32 { return uint32(CountParts(u.Size, u.PartSize)) }
+
+// CountParts is how many parts an object of a size has. What announces an
+// object can say any size: look before a list is made.
+func CountParts(size, partSize int64) int64 {
+	if size <= 0 || partSize <= 0 {
 		return 0
 	}
-	return uint32((u.Size + u.PartSize - 1) / u.PartSize)
+	return (size-1)/partSize + 1
 }
 
 // partLength is the size of one part.
@@ -175,9 +179,13 @@ func (s *Service) PutPart(ctx context.Context, token string, body io.Reader) (et
 	if err != nil {
 		return "", err
 	}
-	key := u.partKey(u.Part)
-	if _, err := s.bucket.Put(ctx, key, body, u.partLength(u.Part)); err != nil {
-		if errors.Is(err, bucket.ErrNoSpace) {
+	want := u.partLength(u.Part)
+	part := &exactReader{r: io.LimitReader(body, want+1), want: want} // one byte too many is proof enough
+	if _, err := s.bucket.Put(ctx, u.partKey(u.Part), part, want); err != nil {
+		switch {
+		case part.err != nil:
+			return "", part.err
+		case errors.Is(err, bucket.ErrNoSpace):
 			return "", &hub.Error{Code: hub.CodeNoSpace, Message: hub.ErrNoSpace.Message, Err: err}
 		}
 		return "", fmt.Errorf("store part %d: %w", u.Part, err)
@@ -185,13 +193,38 @@ func (s *Service) PutPart(ctx context.Context, token string, body io.Reader) (et
 	return fmt.Sprintf("%x-%d", u.ID, u.Part), nil
 }
 
-// Complete joins the parts of an upload into the object.
+// exactReader fails unless r has exactly want bytes.
+type exactReader struct {
+	r    io.Reader
+	want int64
+	n    int64
+	err  error // why it failed, if the size is wrong
+}
+
+func (e *exactReader) Read(p []byte) (int, error) {
+	n, err := e.r.Read(p)
+	e.n += int64(n)
+	if e.n > e.want || errors.Is(err, io.EOF) && e.n < e.want {
+		e.err = hub.Errorf(hub.CodeUnprocessable, "The part must have %d bytes.", e.want)
+		return n, e.err
+	}
+	return n, err
+}
+
+// Complete joins the parts of an upload into the object. To do it again is no
+// error: the client may have missed the answer.
 func (s *Service) Complete(ctx context.Context, token string) error {
 	u, err := s.open(purposeComplete, token)
 	if err != nil {
 		return err
 	}
-	if err := s.receive(ctx, u, &partsReader{ctx: ctx, bucket: s.bucket, upload: u}); err != nil {
+	_, err = s.db.Read().RepoFile(ctx, u.RepoID, u.SHA256)
+	if errors.Is(err, store.ErrNotFound) {
+		parts := &partsReader{ctx: ctx, bucket: s.bucket, upload: u}
+		defer parts.close()
+		err = s.receive(ctx, u, parts)
+	}
+	if err != nil {
 		return err
 	}
 	for part := uint32(1); part <= u.Parts(); part++ {
@@ -219,8 +252,7 @@ func (r *partsReader) Read(p []byte) (int, error) {
 			if n > 0 || err != io.EOF {
 				return n, err
 			}
-			r.object.Close()
-			r.body = nil
+			r.close()
 		}
 		if r.part == r.upload.Parts() {
 			return 0, io.EOF
@@ -228,6 +260,14 @@ func (r *partsReader) Read(p []byte) (int, error) {
 		if err := r.next(); err != nil {
 			return 0, err
 		}
+	}
+}
+
+// close lets go of the open part.
+func (r *partsReader) close() {
+	if r.body != nil {
+		r.object.Close()
+		r.body = nil
 	}
 }
 
