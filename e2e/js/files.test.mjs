@@ -161,6 +161,10 @@ works(["downloadFileToCacheDir", "snapshotDownload", "scanCacheDir", "getHFHubCa
 	assert.equal(path.basename(link), createHash("sha256").update(LARGE).digest("hex"));
 	assert.equal(await readFile(path.join(folder, "refs", "main"), "utf8"), info.sha);
 	assert.equal(await client.downloadFileToCacheDir({ repo, path: "config.json", cacheDir, ...anon }), path.join(snapshot, "config.json"));
+	const refs = new Map();
+	await client.scanRefsDir(path.join(folder, "refs"), refs);
+	assert.deepEqual(refs.get(info.sha), ["main"]);
+	assert.equal((await client.scanCachedRepo(folder)).id.name, repo.name);
 	const scanned = await client.scanCacheDir(cacheDir);
 	assert.deepEqual(
 		scanned.repos.map((r) => r.id.name),
@@ -170,8 +174,7 @@ works(["downloadFileToCacheDir", "snapshotDownload", "scanCacheDir", "getHFHubCa
 	assert.ok(client.getHFHubCachePath());
 });
 
-const headers = ["parseSafetensorsMetadata", "parseSafetensorsShardFilename", "encodeShardFilename", "assertSafeShardFilename", "parseTotalParameters", "validateTensorEntry", "computeNumOfParamsByDtypeSingleFile", "getQuantizationMultiplier", "isQuantizedTensor", "matchesCompressedTensorsTarget"];
-works(headers, "headers of safetensors files", async () => {
+works(["parseSafetensorsMetadata"], "headers of safetensors files", async () => {
 	const one = await newRepo();
 	await commit(one, { "model.safetensors": safetensors({ a: [10, 10], b: [5] }), "config.json": "{}" });
 	const found = await client.parseSafetensorsMetadata({ repo: one, computeParametersCount: true, ...anon });
@@ -190,6 +193,24 @@ works(headers, "headers of safetensors files", async () => {
 	await assert.rejects(client.parseSafetensorsMetadata({ repo: await newRepo(), ...anon }));
 });
 
-works(["globMatch", "relativeUnderFolder", "streamJson"], "what needs no hub", async () => {
+const local = [
+	...["globMatch", "relativeUnderFolder", "streamJson", "parseSafetensorsShardFilename", "encodeShardFilename"],
+	...["assertSafeShardFilename", "parseTotalParameters", "validateTensorEntry", "computeNumOfParamsByDtypeSingleFile"],
+	...["getQuantizationMultiplier", "isQuantizedTensor", "matchesCompressedTensorsTarget"],
+];
+works(local, "what needs no hub", async () => {
 	assert.equal(client.globMatch("*.txt", "a.txt"), true);
+	assert.equal(client.relativeUnderFolder("a/b/c", "a/b"), "c");
+	const events = await collect(client.streamJson(new Blob(["[1]"]).stream()));
+	assert.ok(events.some((e) => e.value === 1));
+	assert.equal(client.parseSafetensorsShardFilename("model-00001-of-00002.safetensors").total, "00002");
+	assert.equal(client.encodeShardFilename("a b/c"), "a%20b/c");
+	assert.throws(() => client.assertSafeShardFilename("../x"));
+	assert.equal(client.parseTotalParameters("12"), 12);
+	const tensor = { dtype: "F32", shape: [2], data_offsets: [0, 8] };
+	client.validateTensorEntry("m", "t", tensor, 1000);
+	assert.deepEqual(client.computeNumOfParamsByDtypeSingleFile({ t: tensor }), { F32: 2 });
+	assert.equal(client.getQuantizationMultiplier("t", "F32"), 1);
+	assert.equal(client.isQuantizedTensor("t"), false);
+	assert.equal(client.matchesCompressedTensorsTarget("a", "a"), true);
 });

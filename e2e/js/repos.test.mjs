@@ -157,14 +157,41 @@ missing(["listCollections", "createCollection", "deleteCollection"], "collection
 	await refused(() => client.deleteCollection({ slug: "alice/x-0123456789abcdef01234567", ...alice }));
 });
 
-const jobs = ["listJobs", "runJob", "getJob", "cancelJob", "duplicateJob", "listJobHardware", "listScheduledJobs", "createScheduledJob", "getScheduledJob", "deleteScheduledJob", "runScheduledJob", "resumeScheduledJob", "suspendScheduledJob", "streamJobEvents", "streamJobLogs", "streamJobMetrics"];
-missing(jobs, "jobs are refused", async () => {
-	await refused(() => client.listJobs({ namespace: "alice", ...alice }));
-	await refused(() => client.getJob({ namespace: "alice", jobId: "0123456789abcdef01234567", ...alice }));
-	await refused(() => client.listJobHardware({ ...alice }));
-	await refused(() => client.listScheduledJobs({ namespace: "alice", ...alice }));
-});
+const job = { namespace: "alice", jobId: "0123456789abcdef01234567", ...alice };
+const jobSpec = { dockerImage: "python:3.12", command: ["true"], flavor: "cpu-basic" };
+const jobs = {
+	listJobs: () => client.listJobs(job),
+	runJob: () => client.runJob({ ...job, ...jobSpec }),
+	getJob: () => client.getJob(job),
+	cancelJob: () => client.cancelJob(job),
+	duplicateJob: () => client.duplicateJob(job),
+	listJobHardware: () => client.listJobHardware(alice),
+	listScheduledJobs: () => client.listScheduledJobs(job),
+	createScheduledJob: () => client.createScheduledJob({ namespace: "alice", schedule: "@daily", jobSpec, ...alice }),
+	getScheduledJob: () => client.getScheduledJob(job),
+	deleteScheduledJob: () => client.deleteScheduledJob(job),
+	runScheduledJob: () => client.runScheduledJob(job),
+	resumeScheduledJob: () => client.resumeScheduledJob(job),
+	suspendScheduledJob: () => client.suspendScheduledJob(job),
+	streamJobEvents: () => client.streamJobEvents(job),
+	streamJobLogs: () => client.streamJobLogs(job),
+	streamJobMetrics: () => client.streamJobMetrics(job),
+};
+for (const [name, run] of Object.entries(jobs)) missing([name], `${name} is refused`, () => refused(run));
 
-missing(["copyFile", "copyFileIter", "copyFiles", "copyFilesIter", "copyFolder", "copyFolderIter", "commitIterBucket"], "buckets are refused", async () => {
-	await refused(() => client.createRepo({ repo: { type: "bucket", name: "alice/b" }, ...alice }));
-});
+const bucket = { type: "bucket", name: "alice/b" };
+const source = async () => {
+	const repo = await newRepo();
+	return { repo, path: ".gitattributes" };
+};
+const buckets = {
+	copyFile: async () => client.copyFile({ source: await source(), destination: { repo: bucket, path: "x" }, ...alice }),
+	copyFileIter: async () => client.copyFileIter({ source: await source(), destination: { repo: bucket, path: "x" }, ...alice }),
+	copyFiles: async () => client.copyFiles({ files: [{ source: await source(), destinationPath: "x" }], destination: bucket, ...alice }),
+	copyFilesIter: async () => client.copyFilesIter({ files: [{ source: await source(), destinationPath: "x" }], destination: bucket, ...alice }),
+	copyFolder: async () => client.copyFolder({ source: { ...(await source()), path: "" }, destination: { repo: bucket, path: "x" }, ...alice }),
+	copyFolderIter: async () => client.copyFolderIter({ source: { ...(await source()), path: "" }, destination: { repo: bucket, path: "x" }, ...alice }),
+	commitIterBucket: async () =>
+		client.commitIterBucket({ repo: bucket, title: "x", operations: [{ operation: "addOrUpdate", path: "x", content: new Blob(["x"]) }], ...alice }),
+};
+for (const [name, run] of Object.entries(buckets)) missing([name], `${name} is refused`, () => refused(run));

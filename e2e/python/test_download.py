@@ -207,7 +207,7 @@ def test_resolve_revision(api, stocked, tmp_path):
 
 
 @pytest.mark.works("hf download", "hf models info", "hf models ls", "hf models card", "hf datasets ls", "hf spaces ls")
-def test_hf_download(hf, api, hub, stocked, tmp_path):
+def test_hf_download(hf, api, stocked, new_repo, tmp_path):
     got = hf("download", stocked).stdout
     folder = re.search(r"/\S+/snapshots/[0-9a-f]{40}", got).group()
     assert open(os.path.join(folder, "a/b/large.bin"), "rb").read() == LARGE
@@ -218,8 +218,9 @@ def test_hf_download(hf, api, hub, stocked, tmp_path):
     assert stocked in hf("models", "info", stocked).stdout
     assert stocked in hf("models", "ls", "--author", "alice", "--limit", "1000", "-q").stdout
     assert "large.bin" in hf("models", "ls", stocked, "-R").stdout
-    hf("datasets", "ls", "--author", "alice")
-    hf("spaces", "ls", "--author", "alice")
+    for kind, repo_type in (("datasets", "dataset"), ("spaces", "space")):
+        repo = new_repo(repo_type)
+        assert repo in hf(kind, "ls", "--author", "alice", "--limit", "1000", "-q").stdout
     missing = hf("download", stocked, "none.json", check=False)
     assert missing.returncode != 0 and "none.json" in missing.stdout + missing.stderr
     missing = hf("download", "alice/no-such-repo", check=False)

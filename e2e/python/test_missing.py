@@ -81,12 +81,14 @@ CALLS = {
     "list_daily_papers": {},
     "run_job": dict(image="python:3.12", command=["true"]),
     "fetch_job_logs": dict(job_id=ID),
+    "fetch_job_metrics": dict(job_id=ID),
     "list_jobs": {},
     "list_jobs_hardware": {},
     "inspect_job": dict(job_id=ID),
     "wait_for_job": dict(job_id=ID),
     "rerun_job": dict(job_id=ID),
     "cancel_job": dict(job_id=ID),
+    "update_job_expose": dict(job_id=ID, expose=None),
     "update_job_labels": dict(job_id=ID, labels={"a": "b"}),
     "create_scheduled_job": dict(image="python:3.12", command=["true"], schedule="@daily"),
     "list_scheduled_jobs": {},
@@ -141,30 +143,39 @@ def test_refusal(api, model, space, method):
         assert not isinstance(error, RepositoryNotFoundError)
 
 
-@pytest.mark.missing(
-    "HfApi.fetch_job_metrics",
-    "HfApi.update_job_expose",
-    "HfApi.run_uv_job",
-    "HfApi.create_scheduled_uv_job",
-    "HfApi.sync_job_volume",
-    "HfApi.download_bucket_files",
-    "HfApi.sync_bucket",
-    "HfApi.read_paper",
-    "HfApi.upload_attachment",
-    note="follows the calls above",
-)
-def test_routes_of_the_rest(hub):
-    for method, path in (
-        ("GET", f"/api/jobs/alice/{ID}/metrics"),
-        ("PUT", f"/api/jobs/alice/{ID}/expose"),
-        ("POST", "/api/buckets/alice/b/batch"),
-        ("GET", "/api/quicksearch"),
-        ("GET", "/api/trending"),
-        ("POST", "/uploads"),
-        ("GET", "/api/no/such/route"),
-    ):
-        reply = hub.request(method, path, token=hub.alice.token)
-        assert reply.status_code in (404, 501), (method, path, reply.status_code)
+# Methods that begin with files: FILES stands for a folder, IMAGE for a picture in it.
+FILES, SCRIPT, IMAGE = "{files}", "{files}/script.py", "{files}/image.png"
+CALLS_WITH_FILES = {
+    "run_uv_job": dict(script=SCRIPT),
+    "create_scheduled_uv_job": dict(script=SCRIPT, schedule="@daily"),
+    "sync_job_volume": dict(source=FILES, mount_path="/data"),
+    "download_bucket_files": dict(bucket_id="alice/b", files=[("x", SCRIPT)]),
+    "sync_bucket": dict(source=FILES, dest="hf://buckets/alice/b"),
+    "upload_attachment": dict(path=IMAGE),
+}
+
+
+@pytest.mark.parametrize("method", [pytest.param(m, marks=pytest.mark.missing(f"HfApi.{m}")) for m in CALLS_WITH_FILES])
+def test_refusal_of_files(api, tmp_path, method):
+    (tmp_path / "script.py").write_text("print(1)")
+    (tmp_path / "image.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    arguments = {
+        k: v.replace("{files}", str(tmp_path)) if isinstance(v, str) else v for k, v in CALLS_WITH_FILES[method].items()
+    }
+    refused(lambda: getattr(api, method)(**arguments))
+
+
+@pytest.mark.missing("HfApi.read_paper")
+def test_refusal_of_papers(api):
+    """Not an API route, so the answer is a page: there is no such thing."""
+    with pytest.raises(RepositoryNotFoundError):
+        api.read_paper("1706.03762")
+
+
+def test_routes_that_are_none(hub):
+    for path in ("/api/quicksearch", "/api/trending", "/api/no/such/route"):
+        reply = hub.request("GET", path, token=hub.alice.token)
+        assert reply.status_code in (404, 501), path
         assert reply.json()["error"], path
 
 
