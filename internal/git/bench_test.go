@@ -145,7 +145,8 @@ func BenchmarkLastCommits(b *testing.B) {
 	for name, reader := range map[string]git.Reader{"warm": r.reader(), "cold": r.cold()} {
 		b.Run(name, func(b *testing.B) {
 			for b.Loop() {
-				found, err := reader.LastCommits(ctx, head, "dir", names)
+				budget := git.MaxLastCommits
+				found, err := reader.LastCommits(ctx, head, "dir", names, &budget)
 				if err != nil || len(found) != len(names) {
 					b.Fatalf("%d found, %v", len(found), err)
 				}

@@ -106,7 +106,8 @@ func (r *repo) checkLastCommits(real gitDir, head hub.OID, dir string) {
 		names = append(names, name)
 		want[name] = strings.TrimSpace(real.run("", "--literal-pathspecs", "log", "-1", "--format=%H", head.String(), "--", e.Path))
 	}
-	found, err := r.cold().LastCommits(ctx, head, dir, append(names, "not there"))
+	budget := git.MaxLastCommits
+	found, err := r.cold().LastCommits(ctx, head, dir, append(names, "not there"), &budget)
 	if err != nil {
 		r.t.Fatal(err)
 	}

@@ -80,15 +80,15 @@ func (h *history) Pop() any {
 	return last
 }
 
-// maxLastCommits bounds how many commits LastCommits reads.
-const maxLastCommits = 10_000
+// MaxLastCommits is a fair budget for LastCommits.
+const MaxLastCommits = 10_000
 
 // LastCommits returns, for each of the named entries of a folder, the last
-// commit at or before from that changed it. Names that are not there, and those
-// whose last change lies more than 10,000 commits back, are left out. Where a
-// merge took an entry over from a parent unchanged, its history goes on in that
+// commit at or before from that changed it. It takes from the budget one for
+// each commit that it looks at, and stops when none is left. Names that are not
+// there, or not reached, are left out. Where a merge took an entry over from a parent unchanged, its history goes on in that
 // parent, as in git log -- path.
-func (r Reader) LastCommits(ctx context.Context, from hub.OID, dir string, names []string) (map[string]hub.Commit, error) {
+func (r Reader) LastCommits(ctx context.Context, from hub.OID, dir string, names []string, budget *int) (map[string]hub.Commit, error) {
 	w := lastCommits{
 		r: r, dir: dir,
 		found:   make(map[string]hub.Commit, len(names)),
@@ -109,10 +109,7 @@ func (r Reader) LastCommits(ctx context.Context, from hub.OID, dir string, names
 		}
 	}
 	w.push(c, present)
-	for range maxLastCommits {
-		if w.queue.Len() == 0 {
-			break
-		}
+	for ; *budget > 0 && w.queue.Len() > 0; *budget-- {
 		if err := w.step(ctx); err != nil {
 			return nil, err
 		}

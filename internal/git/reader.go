@@ -20,9 +20,46 @@ const (
 // Reader reads the objects of one repository. It is a cheap value and as safe
 // for concurrent use as its queries are.
 type Reader struct {
-	q     *store.Q
-	cache *Cache
-	repo  int64
+	q       *store.Q
+	cache   *Cache
+	repo    int64
+	pending *Pending // nil for none
+}
+
+// Pending are objects that are about to be stored. A Reader that has them reads
+// a commit before the transaction that writes it.
+type Pending struct {
+	// Object returns a pending object with its data, or false.
+	Object func(hub.OID) (store.GitObject, bool, error)
+	// Metas is the metadata of the pending trees.
+	Metas map[hub.OID][]byte
+}
+
+// With returns a reader that looks among pending objects first.
+func (r Reader) With(p *Pending) Reader {
+	r.pending = p
+	return r
+}
+
+// row returns an object's row, pending or stored.
+func (r Reader) row(ctx context.Context, oid hub.OID) (store.GitObject, error) {
+	if r.pending != nil {
+		if o, ok, err := r.pending.Object(oid); ok || err != nil {
+			return o, err
+		}
+	}
+	return r.q.GitObject(ctx, r.repo, oid)
+}
+
+// treeRow returns a tree with its metadata, pending or stored.
+func (r Reader) treeRow(ctx context.Context, oid hub.OID) (store.TreeRow, error) {
+	if r.pending != nil {
+		if meta, ok := r.pending.Metas[oid]; ok {
+			o, _, err := r.pending.Object(oid)
+			return store.TreeRow{Size: o.Size, Data: o.Data, Meta: meta}, err
+		}
+	}
+	return r.q.Tree(ctx, r.repo, oid)
 }
 
 // NewReader returns a reader of a repository. The cache may be nil.
@@ -32,7 +69,7 @@ func NewReader(q *store.Q, cache *Cache, repoID int64) Reader {
 
 // Object returns an object's row, or store.ErrNotFound.
 func (r Reader) Object(ctx context.Context, oid hub.OID) (store.GitObject, error) {
-	o, err := r.q.GitObject(ctx, r.repo, oid)
+	o, err := r.row(ctx, oid)
 	if err != nil {
 		return o, fmt.Errorf("object %s: %w", oid, err)
 	}
@@ -53,7 +90,7 @@ func (r Reader) commit(ctx context.Context, oid hub.OID) (*commit, error) {
 	if c := r.cache.get(r.repo, oid).commit; c != nil {
 		return c, nil
 	}
-	o, err := r.q.GitObject(ctx, r.repo, oid)
+	o, err := r.row(ctx, oid)
 	if err != nil {
 		return nil, fmt.Errorf("commit %s: %w", oid, err)
 	}
@@ -81,7 +118,7 @@ func (r Reader) Tree(ctx context.Context, oid hub.OID) (*Tree, error) {
 	if t := r.cache.get(r.repo, oid).tree; t != nil {
 		return t, nil
 	}
-	row, err := r.q.Tree(ctx, r.repo, oid)
+	row, err := r.treeRow(ctx, oid)
 	if err != nil {
 		return nil, fmt.Errorf("tree %s: %w", oid, err)
 	}
@@ -104,7 +141,7 @@ func (r Reader) Tree(ctx context.Context, oid hub.OID) (*Tree, error) {
 // holds it, and in both cases its size. It returns store.ErrNotFound if the id
 // is not that of a blob.
 func (r Reader) Blob(ctx context.Context, oid hub.OID) (content []byte, xet *hub.XetHash, size int64, err error) {
-	o, err := r.q.GitObject(ctx, r.repo, oid)
+	o, err := r.row(ctx, oid)
 	switch {
 	case err != nil:
 		return nil, nil, 0, fmt.Errorf("blob %s: %w", oid, err)

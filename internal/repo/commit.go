@@ -80,7 +80,6 @@ func (r *Repo) Commit(ctx context.Context, req CommitRequest) (hub.Commit, error
 	if err := st.resolveLarge(ctx); err != nil {
 		return hub.Commit{}, err
 	}
-	r.svc.warm(ctx, st)
 	return r.apply(ctx, req, ref.Name, st)
 }
 
@@ -153,15 +152,51 @@ func (r *Repo) applyOnce(ctx context.Context, req CommitRequest, ref store.Ref, 
 		return hub.Commit{}, err
 	}
 	write := refWrite{objects: chain(st.objects(), objects), metas: metas, large: result.large, commit: commit}
+	var change *catalogChange
+	if ref.Name == hub.BranchPrefix+r.DefaultBranch {
+		ch, err := r.catalogChange(ctx, reader.With(pendingObjects(st, objects, metas)), parent, commit, result.paths)
+		if err != nil {
+			return hub.Commit{}, err
+		}
+		change = &ch
+	}
 	return commit, r.svc.db.Update(ctx, func(q *store.Q) error {
 		if err := r.moveRef(ctx, q, ref, write); err != nil {
 			return err
 		}
-		if ref.Name != hub.BranchPrefix+r.DefaultBranch {
+		if change == nil {
 			return q.TouchRepo(ctx, r.ID, r.svc.now())
 		}
-		return r.updateCatalog(ctx, q, parent, commit, result.paths)
+		return change.write(ctx, q, r)
 	})
+}
+
+// pendingObjects lets a reader see what a commit is about to store. The stage
+// may be nil.
+func pendingObjects(st *stage, objects []store.GitObject, metas []store.TreeMeta) *git.Pending {
+	byID := make(map[hub.OID]store.GitObject, len(objects))
+	for _, o := range objects {
+		byID[o.OID] = o
+	}
+	p := &git.Pending{Metas: make(map[hub.OID][]byte, len(metas))}
+	for _, m := range metas {
+		p.Metas[m.OID] = m.Data
+	}
+	p.Object = func(oid hub.OID) (store.GitObject, bool, error) {
+		if o, ok := byID[oid]; ok {
+			return o, true, nil
+		}
+		if st == nil {
+			return store.GitObject{}, false, nil
+		}
+		i, ok := st.index[oid]
+		if !ok {
+			return store.GitObject{}, false, nil
+		}
+		o, err := st.load(i)
+		return o, true, err
+	}
+	return p
 }
 
 // message joins a title and a body as git does.

@@ -51,18 +51,16 @@ func (s *Service) Create(ctx context.Context, actor hub.Actor, req CreateRequest
 			return store.Repo{}, err
 		}
 	}
-	write, err := r.initialCommit(ctx, st)
+	write, change, err := r.initialCommit(ctx, st)
 	if err != nil {
 		return store.Repo{}, err
 	}
+	row.Catalog = *change.full
 	err = s.db.Update(ctx, func(q *store.Q) error {
 		if err := q.InsertRepo(ctx, row); err != nil {
 			return err
 		}
-		if err := r.createBranch(ctx, q, hub.BranchPrefix+hub.DefaultBranch, write); err != nil {
-			return err
-		}
-		return r.updateCatalog(ctx, q, hub.Commit{}, write.commit, nil)
+		return r.createBranch(ctx, q, hub.BranchPrefix+hub.DefaultBranch, write)
 	})
 	if errors.Is(err, store.ErrConflict) {
 		return store.Repo{}, hub.Errorf(hub.CodeConflict, "You already created this %s repo", req.Type)
@@ -127,21 +125,23 @@ func initialReadme(req CreateRequest) string {
 	return "---\n" + b.String() + "---\n"
 }
 
-// initialCommit builds the first commit of a branch from a stage.
-func (r *Repo) initialCommit(ctx context.Context, st *stage) (refWrite, error) {
+// initialCommit builds the first commit of a repository from a stage, and the
+// catalog entry that it gives.
+func (r *Repo) initialCommit(ctx context.Context, st *stage) (refWrite, catalogChange, error) {
 	edit := git.NewEditor(r.git(), hub.OID{})
 	if err := st.resolveLarge(ctx); err != nil {
-		return refWrite{}, err
+		return refWrite{}, catalogChange{}, err
 	}
 	result, err := st.applyTo(ctx, edit)
 	if err != nil {
-		return refWrite{}, err
+		return refWrite{}, catalogChange{}, err
 	}
 	commit, objects, metas, err := r.build(ctx, edit, buildInput{message: "initial commit\n", extra: result.objects})
 	if err != nil {
-		return refWrite{}, err
+		return refWrite{}, catalogChange{}, err
 	}
-	return refWrite{objects: chain(st.objects(), objects), metas: metas, large: result.large, commit: commit}, nil
+	change, err := r.catalogChange(ctx, r.git().With(pendingObjects(st, objects, metas)), hub.Commit{}, commit, nil)
+	return refWrite{objects: chain(st.objects(), objects), metas: metas, large: result.large, commit: commit}, change, err
 }
 
 // createBranch inserts objects and the ref that names them.

@@ -33,27 +33,38 @@ func (r *Repo) Derive(ctx context.Context, c hub.Commit) (store.Catalog, error) 
 	return r.derive(ctx, r.git(), c)
 }
 
-// updateCatalog rewrites the catalog columns after a commit, inside its
-// transaction. A commit that only changed the content of files that nothing is
-// derived from changes the sizes alone.
-func (r *Repo) updateCatalog(ctx context.Context, q *store.Q, parent, c hub.Commit, paths []string) error {
-	reader := git.NewReader(q, r.svc.cache, r.ID)
+// catalogChange is what a commit to the default branch changes in the catalog.
+// It is worked out before the transaction, which must not wait for the bucket.
+type catalogChange struct {
+	full     *store.Catalog // nil if only the sizes changed
+	mainSize int64
+}
+
+// catalogChange works out the change that a commit makes. A commit that only
+// changed the content of files that nothing is derived from changes the sizes
+// alone.
+func (r *Repo) catalogChange(ctx context.Context, reader git.Reader, parent, c hub.Commit, paths []string) (catalogChange, error) {
 	matters, err := r.matters(ctx, reader, parent, paths)
 	if err != nil {
-		return err
+		return catalogChange{}, err
 	}
 	if !matters {
 		t, err := reader.Tree(ctx, c.Tree)
 		if err != nil {
-			return err
+			return catalogChange{}, err
 		}
-		return q.SetMainSize(ctx, r.ID, t.Size(), r.svc.now())
+		return catalogChange{mainSize: t.Size()}, nil
 	}
-	catalog, err := r.derive(ctx, reader, c)
-	if err != nil {
-		return err
+	full, err := r.derive(ctx, reader, c)
+	return catalogChange{full: &full}, err
+}
+
+// write stores the change, inside the commit's transaction.
+func (ch catalogChange) write(ctx context.Context, q *store.Q, r *Repo) error {
+	if ch.full == nil {
+		return q.SetMainSize(ctx, r.ID, ch.mainSize, r.svc.now())
 	}
-	return q.SetCatalog(ctx, r.ID, r.Type, catalog, r.svc.now())
+	return q.SetCatalog(ctx, r.ID, r.Type, *ch.full, r.svc.now())
 }
 
 // maxProbe is how many changed paths are looked at one by one.
@@ -139,8 +150,11 @@ func catalogOf(doc derived, mainSize int64) (store.Catalog, error) {
 		return store.Catalog{}, fmt.Errorf("encode catalog: %w", err)
 	}
 	c := store.Catalog{
-		PipelineTag: doc.PipelineTag, LibraryName: doc.LibraryName, SDK: doc.SDK, MainSize: mainSize,
-		Labels: doc.Tags, Derived: text,
+		PipelineTag: clean(doc.PipelineTag), LibraryName: clean(doc.LibraryName), SDK: clean(doc.SDK), MainSize: mainSize,
+		Derived: text,
+	}
+	for _, l := range doc.Tags {
+		c.Labels = append(c.Labels, clean(l))
 	}
 	for _, m := range doc.Models {
 		c.Links = append(c.Links, "model:"+m)
@@ -155,6 +169,12 @@ func catalogOf(doc derived, mainSize int64) (store.Catalog, error) {
 		c.Parameters = doc.GGUF.Total
 	}
 	return c, nil
+}
+
+// clean makes text of a card fit for a column: PostgreSQL refuses NUL and
+// invalid UTF-8.
+func clean(s string) string {
+	return strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\x00", "\uFFFD")
 }
 
 // deriver reads files of one commit.
@@ -251,9 +271,19 @@ func (d *deriver) weightShards(ctx context.Context) (files []string, claimed int
 }
 
 // headerCache remembers what headers of large files said: a commit to the card
-// of a checkpoint of a hundred files need not read a hundred headers.
+// of a checkpoint of a hundred files need not read a hundred headers. Headers
+// are read a few at a time, since a hostile one costs memory.
 type headerCache struct {
-	weights *otter.Cache[weightKey, safetensors.Summary]
+	weights *otter.Cache[weightKey, outcome[safetensors.Summary]]
+	ggufs   *otter.Cache[hub.SHA256, outcome[gguf.Summary]]
+	reading chan struct{}
+}
+
+// outcome is what reading a header gave: content never changes, so neither does
+// a failure to parse it.
+type outcome[V any] struct {
+	value V
+	err   error
 }
 
 type weightKey struct {
@@ -261,14 +291,40 @@ type weightKey struct {
 	quantization string
 }
 
-const maxHeaders = 20_000
+const (
+	maxHeaders     = 20_000
+	headersAtATime = 2
+)
 
 func newHeaderCache() (*headerCache, error) {
-	c, err := otter.New(&otter.Options[weightKey, safetensors.Summary]{MaximumSize: maxHeaders})
+	weights, err := otter.New(&otter.Options[weightKey, outcome[safetensors.Summary]]{MaximumSize: maxHeaders})
 	if err != nil {
 		return nil, fmt.Errorf("header cache: %w", err)
 	}
-	return &headerCache{weights: c}, nil
+	ggufs, err := otter.New(&otter.Options[hub.SHA256, outcome[gguf.Summary]]{MaximumSize: maxHeaders / 10})
+	if err != nil {
+		return nil, fmt.Errorf("header cache: %w", err)
+	}
+	return &headerCache{weights: weights, ggufs: ggufs, reading: make(chan struct{}, headersAtATime)}, nil
+}
+
+// remembered returns what is known under a key, reading it first if nothing is.
+func remembered[K comparable, V any](ctx context.Context, h *headerCache, cache *otter.Cache[K, outcome[V]], key K, read func() (V, error)) (V, error) {
+	if o, ok := cache.GetIfPresent(key); ok {
+		return o.value, o.err
+	}
+	var zero V
+	select {
+	case h.reading <- struct{}{}:
+		defer func() { <-h.reading }()
+	case <-ctx.Done():
+		return zero, ctx.Err()
+	}
+	v, err := read()
+	if err == nil || errors.Is(err, safetensors.ErrFormat) || errors.Is(err, gguf.ErrFormat) {
+		cache.Set(key, outcome[V]{value: v, err: err})
+	}
+	return v, err
 }
 
 // weightSummary counts the parameters of one weight shard.
@@ -281,21 +337,18 @@ func (s *Service) weightSummary(ctx context.Context, e hub.Entry, q safetensors.
 		return safetensors.Summary{}, err
 	}
 	key := weightKey{sha: e.LFS.OID, quantization: string(text)}
-	if v, ok := s.headers.weights.GetIfPresent(key); ok {
-		return v, nil
-	}
-	f, err := content.OpenStored(ctx, s.cas, e.LFS.Xet)
-	if err != nil {
-		return safetensors.Summary{}, err
-	}
-	defer f.Close()
-	h, err := safetensors.ReadHeader(f, f.Size(), safetensors.MaxHeader)
-	if err != nil {
-		return safetensors.Summary{}, err
-	}
-	v := safetensors.Summarize([]*safetensors.Header{h}, q, h.Claimed())
-	s.headers.weights.Set(key, v)
-	return v, nil
+	return remembered(ctx, s.headers, s.headers.weights, key, func() (safetensors.Summary, error) {
+		f, err := content.OpenStored(ctx, s.cas, e.LFS.Xet)
+		if err != nil {
+			return safetensors.Summary{}, err
+		}
+		defer f.Close()
+		h, err := safetensors.ReadHeader(f, f.Size(), safetensors.MaxHubHeader)
+		if err != nil {
+			return safetensors.Summary{}, err
+		}
+		return safetensors.Summarize([]*safetensors.Header{h}, q, h.Claimed()), nil
+	})
 }
 
 var ggufPart = regexp.MustCompile(`^(.*)-\d{5}-of-(\d{5})\.gguf$`)
@@ -320,42 +373,38 @@ func (d *deriver) gguf(ctx context.Context) *gguf.Summary {
 	if len(files) == 0 || len(files) > maxWeightShards {
 		return nil
 	}
-	summary, err := d.ggufSummary(ctx, files)
-	if err != nil {
-		d.repo.svc.log.Info("gguf header not read", "repo", d.repo.Name, "file", files[0], "err", err)
-		return nil
+	var total gguf.Summary
+	for i, name := range files {
+		one, err := d.repo.svc.ggufSummary(ctx, d.entries[name])
+		if err != nil {
+			d.repo.svc.log.Info("gguf header not read", "repo", d.repo.Name, "file", name, "err", err)
+			return nil
+		}
+		if i == 0 { // the first part holds the key/values
+			total = one
+			continue
+		}
+		total.Total += one.Total
+		total.TotalFileSize += one.TotalFileSize
 	}
-	return summary
+	return &total
 }
 
-func (d *deriver) ggufSummary(ctx context.Context, files []string) (*gguf.Summary, error) {
-	var headers []*gguf.Header
-	for _, name := range files {
-		e := d.entries[name]
-		if e.LFS == nil {
-			return nil, fmt.Errorf("%s is no large file", name)
-		}
-		f, err := content.OpenStored(ctx, d.repo.svc.cas, e.LFS.Xet)
+// ggufSummary describes one GGUF file.
+func (s *Service) ggufSummary(ctx context.Context, e hub.Entry) (gguf.Summary, error) {
+	if e.LFS == nil {
+		return gguf.Summary{}, fmt.Errorf("%s is no large file", e.Path)
+	}
+	return remembered(ctx, s.headers, s.headers.ggufs, e.LFS.OID, func() (gguf.Summary, error) {
+		f, err := content.OpenStored(ctx, s.cas, e.LFS.Xet)
 		if err != nil {
-			return nil, err
+			return gguf.Summary{}, err
 		}
-		defer f.Close() // the summary reads the vocabulary through it
+		defer f.Close()
 		h, err := gguf.ReadHeader(f, f.Size())
 		if err != nil {
-			return nil, err
+			return gguf.Summary{}, err
 		}
-		headers = append(headers, h)
-	}
-	s, err := gguf.Summarize(headers)
-	return &s, err
-}
-
-// warm reads the headers of large files that a commit adds, before its
-// transaction begins, so that the transaction need not wait for the bucket.
-func (s *Service) warm(ctx context.Context, st *stage) {
-	for _, p := range st.puts {
-		if p.kind == PutLarge && strings.HasSuffix(p.path, ".safetensors") {
-			_, _ = s.weightSummary(ctx, p.entry.Entry(p.path), safetensors.Quantization{}) // derive reports what is wrong
-		}
-	}
+		return gguf.Summarize([]*gguf.Header{h})
+	})
 }

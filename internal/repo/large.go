@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/pantryhub/pantry/hub"
 	"github.com/pantryhub/pantry/internal/authz"
@@ -64,25 +65,21 @@ func (r *Repo) DeleteLargeFiles(ctx context.Context, shas []hub.SHA256, rewrite 
 	if err := r.Require(authz.Write); err != nil {
 		return err
 	}
-	gone := make(map[hub.SHA256]bool, len(shas))
+	w := rewriter{repo: r, reader: r.git(), gone: make(map[hub.SHA256]bool, len(shas)), done: map[hub.OID]hub.Commit{}}
 	for _, sha := range shas {
-		gone[sha] = true
+		w.gone[sha] = true
 	}
 	defer r.svc.lock(r.ID)()
-	var moves []rewritten
 	if rewrite {
-		var err error
-		if moves, err = r.rewriteWithout(ctx, gone); err != nil {
+		if err := w.run(ctx); err != nil {
 			return err
 		}
 	}
 	err := r.svc.db.Update(ctx, func(q *store.Q) error {
-		for _, m := range moves {
-			if err := r.applyRewrite(ctx, q, m); err != nil {
-				return err
-			}
+		if err := w.write(ctx, q); err != nil {
+			return err
 		}
-		for sha := range gone {
+		for sha := range w.gone {
 			if _, err := q.DeleteRepoFile(ctx, r.ID, sha); err != nil {
 				return err
 			}
@@ -95,102 +92,112 @@ func (r *Repo) DeleteLargeFiles(ctx context.Context, shas []hub.SHA256, rewrite 
 	return err
 }
 
-// rewritten is a branch with its new history.
-type rewritten struct {
-	ref     store.Ref
-	head    hub.Commit
+// rewriter builds, for every branch that names one of the files, a history
+// that does not. Tags keep the commits that they were given.
+type rewriter struct {
+	repo   *Repo
+	reader git.Reader
+	gone   map[hub.SHA256]bool
+	done   map[hub.OID]hub.Commit // old commit -> the one that replaces it
+
 	objects []store.GitObject
 	metas   []store.TreeMeta
+	moves   []branchMove
 }
 
-func (r *Repo) applyRewrite(ctx context.Context, q *store.Q, m rewritten) error {
-	if err := q.PutGitObjects(ctx, r.ID, seqOf(m.objects)); err != nil {
-		return err
-	}
-	if err := q.PutTreeMetas(ctx, r.ID, m.metas); err != nil {
-		return err
-	}
-	moved, err := q.MoveRef(ctx, r.ID, m.ref.Name, m.ref.Target, m.head.OID)
+// branchMove is a branch with its new head.
+type branchMove struct {
+	ref    store.Ref
+	head   hub.OID
+	change *catalogChange // nil unless it is the default branch
+}
+
+func (w *rewriter) run(ctx context.Context) error {
+	refs, err := w.repo.svc.db.Read().Refs(ctx, w.repo.ID)
 	if err != nil {
 		return err
 	}
-	if !moved {
-		return errMoved
-	}
-	if m.ref.Name != hub.BranchPrefix+r.DefaultBranch {
-		return nil
-	}
-	return r.updateCatalog(ctx, q, hub.Commit{}, m.head, nil)
-}
-
-// rewriteWithout builds, for every branch that names one of the files, a
-// history that does not. Tags keep the commits that they were given.
-func (r *Repo) rewriteWithout(ctx context.Context, gone map[hub.SHA256]bool) ([]rewritten, error) {
-	refs, err := r.svc.db.Read().Refs(ctx, r.ID)
-	if err != nil {
-		return nil, err
-	}
-	done := map[hub.OID]hub.Commit{}
-	var moves []rewritten
 	for _, ref := range refs {
-		if ref.Tag != nil || len(ref.Name) < len(hub.BranchPrefix) || ref.Name[:len(hub.BranchPrefix)] != hub.BranchPrefix {
+		if !strings.HasPrefix(ref.Name, hub.BranchPrefix) {
 			continue
 		}
-		m := rewritten{ref: ref}
-		if err := r.rewriteBranch(ctx, &m, gone, done); err != nil {
-			return nil, fmt.Errorf("rewrite %s: %w", ref.Name, err)
+		if err := w.branch(ctx, ref); err != nil {
+			return fmt.Errorf("rewrite %s: %w", ref.Name, err)
 		}
-		if m.head.OID == ref.Target {
-			continue
-		}
-		moves = append(moves, m)
 	}
-	return moves, nil
-}
-
-func (r *Repo) rewriteBranch(ctx context.Context, m *rewritten, gone map[hub.SHA256]bool, done map[hub.OID]hub.Commit) error {
-	reader := r.git()
-	var history []hub.Commit
-	for c, err := range reader.Log(ctx, m.ref.Target) {
-		if err != nil {
-			return err
-		}
-		history = append(history, c)
-	}
-	for i := len(history) - 1; i >= 0; i-- {
-		c := history[i]
-		if _, ok := done[c.OID]; ok {
-			continue
-		}
-		next, err := r.rewriteCommit(ctx, reader, m, c, gone, done)
-		if err != nil {
-			return err
-		}
-		done[c.OID] = next
-	}
-	m.head = done[m.ref.Target]
 	return nil
 }
 
-func (r *Repo) rewriteCommit(ctx context.Context, reader git.Reader, m *rewritten, c hub.Commit, gone map[hub.SHA256]bool, done map[hub.OID]hub.Commit) (hub.Commit, error) {
-	edit := git.NewEditor(reader, c.Tree)
-	found := false
-	for e, err := range reader.List(ctx, c.Tree, "", true, "") {
+func (w *rewriter) branch(ctx context.Context, ref store.Ref) error {
+	if err := w.history(ctx, ref.Target); err != nil {
+		return err
+	}
+	head := w.done[ref.Target]
+	if head.OID == ref.Target {
+		return nil
+	}
+	move := branchMove{ref: ref, head: head.OID}
+	if ref.Name == hub.BranchPrefix+w.repo.DefaultBranch {
+		reader := w.reader.With(pendingObjects(nil, w.objects, w.metas))
+		change, err := w.repo.catalogChange(ctx, reader, hub.Commit{}, head, nil)
+		if err != nil {
+			return err
+		}
+		move.change = &change
+	}
+	w.moves = append(w.moves, move)
+	return nil
+}
+
+// history rewrites a commit and all before it, parents first.
+func (w *rewriter) history(ctx context.Context, from hub.OID) error {
+	for stack := []hub.OID{from}; len(stack) > 0; {
+		oid := stack[len(stack)-1]
+		if _, ok := w.done[oid]; ok {
+			stack = stack[:len(stack)-1]
+			continue
+		}
+		c, err := w.reader.Commit(ctx, oid)
+		if err != nil {
+			return err
+		}
+		waiting := len(stack)
+		for _, p := range c.Parents {
+			if _, ok := w.done[p]; !ok {
+				stack = append(stack, p)
+			}
+		}
+		if len(stack) > waiting {
+			continue
+		}
+		if w.done[oid], err = w.commit(ctx, c); err != nil {
+			return err
+		}
+		stack = stack[:len(stack)-1]
+	}
+	return nil
+}
+
+// commit returns what replaces a commit whose parents are done: itself if
+// nothing in or before it names one of the files.
+func (w *rewriter) commit(ctx context.Context, c hub.Commit) (hub.Commit, error) {
+	edit := git.NewEditor(w.reader, c.Tree)
+	same := true
+	for e, err := range w.reader.List(ctx, c.Tree, "", true, "") {
 		if err != nil {
 			return c, err
 		}
-		if e.LFS == nil || !gone[e.LFS.OID] {
+		if e.LFS == nil || !w.gone[e.LFS.OID] {
 			continue
 		}
-		found = true
+		same = false
 		if err := edit.Remove(ctx, e.Path); err != nil {
 			return c, err
 		}
 	}
 	parents := make([]hub.OID, len(c.Parents))
-	same := !found
 	for i, p := range c.Parents {
-		parents[i] = done[p].OID
+		parents[i] = w.done[p].OID
 		same = same && parents[i] == p
 	}
 	if same {
@@ -200,18 +207,44 @@ func (r *Repo) rewriteCommit(ctx context.Context, reader git.Reader, m *rewritte
 	if err != nil {
 		return c, err
 	}
-	object, err := r.reparent(ctx, reader, c.OID, root, parents)
+	object, err := reparent(ctx, w.reader, c.OID, root, parents)
 	if err != nil {
 		return c, err
 	}
-	m.objects = append(append(m.objects, trees...), object)
-	m.metas = append(m.metas, metas...)
+	w.objects = append(append(w.objects, trees...), object)
+	w.metas = append(w.metas, metas...)
 	c.OID, c.Tree, c.Parents = object.OID, root, parents
 	return c, nil
 }
 
+// write stores the new histories and moves the branches to them.
+func (w *rewriter) write(ctx context.Context, q *store.Q) error {
+	if err := q.PutGitObjects(ctx, w.repo.ID, seqOf(w.objects)); err != nil {
+		return err
+	}
+	if err := q.PutTreeMetas(ctx, w.repo.ID, w.metas); err != nil {
+		return err
+	}
+	for _, m := range w.moves {
+		moved, err := q.MoveRef(ctx, w.repo.ID, m.ref.Name, m.ref.Target, m.head)
+		if err != nil {
+			return err
+		}
+		if !moved {
+			return errMoved
+		}
+		if m.change == nil {
+			continue
+		}
+		if err := m.change.write(ctx, q, w.repo); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // reparent copies a commit onto another tree and other parents.
-func (r *Repo) reparent(ctx context.Context, reader git.Reader, oid, tree hub.OID, parents []hub.OID) (store.GitObject, error) {
+func reparent(ctx context.Context, reader git.Reader, oid, tree hub.OID, parents []hub.OID) (store.GitObject, error) {
 	o, err := reader.Object(ctx, oid)
 	if err != nil {
 		return o, err

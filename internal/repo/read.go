@@ -79,8 +79,8 @@ func (r *Repo) TreeSize(ctx context.Context, c hub.Commit, path string) (int64, 
 	return total, nil
 }
 
-// LastCommits finds the commit that last changed each of the entries, which
-// must be in one listing.
+// LastCommits finds the commit that last changed each of the entries. How far
+// it looks back is bounded: old changes may be left out.
 func (r *Repo) LastCommits(ctx context.Context, c hub.Commit, entries []hub.Entry) (map[string]hub.Commit, error) {
 	byDir := map[string][]string{}
 	for _, e := range entries {
@@ -88,8 +88,9 @@ func (r *Repo) LastCommits(ctx context.Context, c hub.Commit, entries []hub.Entr
 		byDir[dir] = append(byDir[dir], strings.TrimPrefix(strings.TrimPrefix(e.Path, dir), "/"))
 	}
 	out := make(map[string]hub.Commit, len(entries))
+	budget := git.MaxLastCommits
 	for dir, names := range byDir {
-		found, err := r.git().LastCommits(ctx, c.OID, dir, names)
+		found, err := r.git().LastCommits(ctx, c.OID, dir, names, &budget)
 		if err != nil {
 			return nil, err
 		}

@@ -31,20 +31,27 @@ func (r *Repo) CreateBranch(ctx context.Context, req BranchRequest) error {
 	ref := store.Ref{Name: hub.BranchPrefix + name}
 	var objects []store.GitObject
 	var metas []store.TreeMeta
+	var start hub.Commit
+	var err error
 	if req.Empty {
-		var err error
-		if ref.Target, objects, metas, err = r.emptyCommit(ctx); err != nil {
-			return err
-		}
+		start, objects, metas, err = r.build(ctx, git.NewEditor(r.git(), hub.OID{}), buildInput{message: "initial commit\n"})
 	} else {
-		start, err := r.Resolve(ctx, req.Start)
+		start, err = r.Resolve(ctx, req.Start)
+	}
+	if err != nil {
+		return err
+	}
+	ref.Target = start.OID
+	var change *catalogChange // the default branch is what the catalog shows
+	if req.Overwrite && name == r.DefaultBranch {
+		ch, err := r.catalogChange(ctx, r.git().With(pendingObjects(nil, objects, metas)), hub.Commit{}, start, nil)
 		if err != nil {
 			return err
 		}
-		ref.Target = start.OID
+		change = &ch
 	}
 	defer r.svc.lock(r.ID)()
-	err := r.svc.db.Update(ctx, func(q *store.Q) error {
+	err = r.svc.db.Update(ctx, func(q *store.Q) error {
 		if err := q.PutGitObjects(ctx, r.ID, seqOf(objects)); err != nil {
 			return err
 		}
@@ -54,10 +61,13 @@ func (r *Repo) CreateBranch(ctx context.Context, req BranchRequest) error {
 		if err := r.checkNesting(ctx, q, ref.Name); err != nil {
 			return err
 		}
-		if req.Overwrite {
-			return q.PutRef(ctx, r.ID, ref)
+		if !req.Overwrite {
+			return q.CreateRef(ctx, r.ID, ref)
 		}
-		return q.CreateRef(ctx, r.ID, ref)
+		if err := q.PutRef(ctx, r.ID, ref); err != nil || change == nil {
+			return err
+		}
+		return change.write(ctx, q, r)
 	})
 	return refConflict(err, ref.Name)
 }
@@ -82,13 +92,6 @@ func refConflict(err error, name string) error {
 		return hub.Errorf(hub.CodeConflict, "Reference already exists: Reference %s already exists", name)
 	}
 	return err
-}
-
-// emptyCommit makes a commit without files or parents.
-func (r *Repo) emptyCommit(ctx context.Context) (hub.OID, []store.GitObject, []store.TreeMeta, error) {
-	edit := git.NewEditor(r.git(), hub.OID{})
-	commit, objects, metas, err := r.build(ctx, edit, buildInput{message: "initial commit\n"})
-	return commit.OID, objects, metas, err
 }
 
 // DeleteBranch removes a branch other than the default one.

@@ -23,7 +23,7 @@ var migrationFiles embed.FS
 type DB struct {
 	dialect dialect
 	read    *sql.DB
-	write   *sql.DB // the same pool as read in PostgreSQL
+	write   *sql.DB
 	stmts   stmtCache
 }
 
@@ -48,9 +48,6 @@ func Open(ctx context.Context, url string) (*DB, error) {
 // Close closes the database once running queries end.
 func (db *DB) Close() error {
 	db.stmts.close()
-	if db.read == db.write {
-		return db.read.Close()
-	}
 	return errors.Join(db.read.Close(), db.write.Close())
 }
 

@@ -90,14 +90,23 @@ func openSQLite(rawURL string) (read, write *sql.DB, err error) {
 	return read, write, nil
 }
 
+// openPostgres opens two pools, so that a transaction which waits for a
+// query on another connection can never wait for another transaction.
 func openPostgres(rawURL string) (read, write *sql.DB, err error) {
-	db, err := sql.Open("pgx", rawURL)
+	read, err = sql.Open("pgx", rawURL)
 	if err != nil {
 		return nil, nil, err
 	}
-	db.SetMaxOpenConns(32)
-	db.SetMaxIdleConns(16)
-	return db, db, nil
+	read.SetMaxOpenConns(24)
+	read.SetMaxIdleConns(16)
+	write, err = sql.Open("pgx", rawURL)
+	if err != nil {
+		read.Close()
+		return nil, nil, err
+	}
+	write.SetMaxOpenConns(16)
+	write.SetMaxIdleConns(8)
+	return read, write, nil
 }
 
 // migrations returns the migration files in this dialect's words.
@@ -147,6 +156,8 @@ func normalize(err error) error {
 		switch {
 		case lite.Code() == sqlite3.SQLITE_CONSTRAINT_UNIQUE, lite.Code() == sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY:
 			return fmt.Errorf("%w: %w", ErrConflict, err)
+		case lite.Code() == sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY:
+			return fmt.Errorf("%w: %w", ErrNotFound, err) // what the row belongs to was deleted
 		case lite.Code()&0xff == sqlite3.SQLITE_FULL:
 			return &hub.Error{Code: hub.CodeNoSpace, Message: hub.ErrNoSpace.Message, Err: err}
 		case lite.Code()&0xff == sqlite3.SQLITE_BUSY:
@@ -158,6 +169,10 @@ func normalize(err error) error {
 		switch pg.Code {
 		case "23505":
 			return fmt.Errorf("%w: %w", ErrConflict, err)
+		case "23503": // foreign key: what the row belongs to was deleted
+			return fmt.Errorf("%w: %w", ErrNotFound, err)
+		case "22021": // only PostgreSQL refuses NUL and invalid UTF-8 in text
+			return &hub.Error{Code: hub.CodeInvalid, Message: "Text must be valid UTF-8 without NUL.", Err: err}
 		case "53100":
 			return &hub.Error{Code: hub.CodeNoSpace, Message: hub.ErrNoSpace.Message, Err: err}
 		}

@@ -91,6 +91,8 @@ type bulkInsert struct {
 	args  []any
 	rows  int
 	bytes int
+
+	inserted int64 // rows that were new, so far
 }
 
 // add queues one row of about size bytes, sending what is queued when full.
@@ -121,7 +123,8 @@ func (b *bulkInsert) flush(ctx context.Context) error {
 		text.WriteByte(')')
 	}
 	text.WriteString(b.tail)
-	_, err := b.q.exec(ctx, b.name, text.String(), b.args...)
+	n, err := b.q.exec(ctx, b.name, text.String(), b.args...)
+	b.inserted += n
 	clear(b.args)
 	b.args, b.rows, b.bytes = b.args[:0], 0, 0
 	return err
@@ -226,15 +229,17 @@ func (q *Q) EachGitObject(ctx context.Context, repoID int64) iter.Seq2[GitObject
 // CopyGitObjects copies the objects, tree metadata and refs of a repository
 // into another one that has no refs yet.
 func (q *Q) CopyGitObjects(ctx context.Context, from, to int64) error {
+	// Refs first: objects are never removed, so those copied later hold at
+	// least what the copied refs name, whatever is committed in between.
 	for _, text := range []string{
+		`INSERT INTO ref (repo_id, name, target, tag)
+		SELECT CAST($2 AS BIGINT), name, target, tag FROM ref WHERE repo_id = $1`,
 		`INSERT INTO git_object (repo_id, ` + gitObjectColumns + `)
 		SELECT CAST($2 AS BIGINT), ` + gitObjectColumns + ` FROM git_object WHERE repo_id = $1
 		ON CONFLICT (repo_id, oid) DO NOTHING`,
 		`INSERT INTO tree_meta (repo_id, oid, data)
 		SELECT CAST($2 AS BIGINT), oid, data FROM tree_meta WHERE repo_id = $1
 		ON CONFLICT (repo_id, oid) DO NOTHING`,
-		`INSERT INTO ref (repo_id, name, target, tag)
-		SELECT CAST($2 AS BIGINT), name, target, tag FROM ref WHERE repo_id = $1`,
 	} {
 		if _, err := q.exec(ctx, "copy git objects", text, from, to); err != nil {
 			return err
