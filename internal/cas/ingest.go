@@ -399,37 +399,38 @@ func (in *ingest) register(ctx context.Context, f File) error {
 	var lost []string // objects of xorbs that somebody else registered first
 	err := in.svc.db.Update(ctx, func(q *store.Q) error {
 		lost = nil
-		shard, seq := store.NewID(), 0
+		var created []hub.XetHash
+		var chunks []store.DedupChunk
 		for _, x := range in.xorbs {
 			if x.key == "" {
 				continue
 			}
-			created, err := q.PutXorb(ctx, x.row(), x.index.AppendBinary(nil), now)
+			isNew, err := q.PutXorb(ctx, x.row(), x.index.AppendBinary(nil), now)
 			if err != nil {
 				return err
 			}
-			if !created {
+			if !isNew {
 				lost = append(lost, x.key)
 				continue
 			}
-			if err := q.SetXorbShard(ctx, x.id, shard, seq); err != nil {
-				return err
-			}
-			if err := q.PutDedupChunks(ctx, x.id, eligibleChunks(x.index)); err != nil {
-				return err
-			}
-			seq++
+			created = append(created, x.id)
+			chunks = appendEligible(chunks, x.id, x.index)
 		}
+		chunks = append(chunks, store.DedupChunk{Chunk: in.first, Xorb: terms[0].Xorb})
 		if err := touchAll(ctx, q, xorbsOf(terms), now); err != nil {
 			return err
 		}
-		if err := q.PutDedupChunks(ctx, terms[0].Xorb, []hub.XetHash{in.first}); err != nil {
+		if err := q.SetXorbShard(ctx, store.NewID(), created); err != nil {
 			return err
 		}
-		if _, err := q.PutFile(ctx, store.CASFile{Hash: f.Xet, Size: f.Size, Terms: appendTerms(nil, terms)}, now); err != nil {
+		if err := q.PutDedupChunks(ctx, chunks); err != nil {
 			return err
 		}
-		return q.PutContent(ctx, f.SHA256, f.Xet, now)
+		file := store.CASFile{Hash: f.Xet, Size: f.Size, Terms: appendTerms(nil, terms)}
+		if _, err := q.PutFiles(ctx, []store.CASFile{file}, now); err != nil {
+			return err
+		}
+		return q.PutContents(ctx, []store.Content{{SHA256: f.SHA256, File: f.Xet}}, now)
 	})
 	if err != nil {
 		return err
@@ -465,16 +466,15 @@ func (in *ingest) finalTerms() []xet.Term {
 	return terms
 }
 
-// eligibleChunks lists the chunks of a xorb that the global dedup index takes on
-// account of their hash.
-func eligibleChunks(x *xet.Index) []hub.XetHash {
-	var out []hub.XetHash
+// appendEligible appends the chunks of a xorb that the global dedup index takes
+// on account of their hash.
+func appendEligible(dst []store.DedupChunk, id hub.XetHash, x *xet.Index) []store.DedupChunk {
 	for i := range x.Len() {
 		if h := x.Hash(i); xet.IsGlobalDedup(h) {
-			out = append(out, h)
+			dst = append(dst, store.DedupChunk{Chunk: h, Xorb: id})
 		}
 	}
-	return out
+	return dst
 }
 
 // objectKey is where the object of one upload of a xorb lies in the bucket.

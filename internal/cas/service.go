@@ -49,6 +49,7 @@ type Service struct {
 
 	dedupKey hub.XetHash         // hides chunk hashes in answers to dedup queries
 	shards   *semaphore.Weighted // bytes of Xet shards in memory
+	turns    *turns              // to hash what they describe
 }
 
 // File is a file in the CAS.
@@ -73,6 +74,7 @@ func New(cfg Config) (*Service, error) {
 		db: cfg.DB, bucket: cfg.Bucket, spoolDir: cfg.SpoolDir, now: cfg.Now, log: cfg.Logger,
 		objects: newObjectCache(cfg.Bucket),
 		shards:  semaphore.NewWeighted(MaxShard),
+		turns:   newTurns(max(1, runtime.GOMAXPROCS(0)/2)),
 		crew:    newCrew(runtime.GOMAXPROCS(0) - 1),
 	}
 	s.spanBytes, s.readAhead = remoteSpan, remoteAhead

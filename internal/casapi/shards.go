@@ -35,7 +35,6 @@ func (s *Server) putShardV1(w http.ResponseWriter, r *http.Request, g grant) err
 	if err != nil {
 		return err
 	}
-	defer up.Close()
 	created, err := up.Register(r.Context(), g.Scope, func(int64, int64) {})
 	if err != nil {
 		return err
@@ -52,7 +51,6 @@ func (s *Server) putShardV2(w http.ResponseWriter, r *http.Request, g grant) err
 	if err != nil {
 		return err
 	}
-	defer up.Close()
 	h := w.Header()
 	h.Set("Content-Type", "application/x-ndjson")
 	h.Set("Cache-Control", "no-cache")

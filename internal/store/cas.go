@@ -3,7 +3,9 @@ package store
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/pantryhub/pantry/hub"
@@ -71,17 +73,17 @@ func scanIndexedXorb(scan func(...any) error) (x IndexedXorb, err error) {
 
 // TouchXorbs marks xorbs as of interest and returns how many of them exist.
 func (q *Q) TouchXorbs(ctx context.Context, hashes []hub.XetHash, now time.Time) (found int, err error) {
+	return q.touch(ctx, "touch xorbs", "cas_xorb", hashes, now)
+}
+
+// touch marks rows of cas_xorb or cas_file.
+func (q *Q) touch(ctx context.Context, name, table string, hashes []hub.XetHash, now time.Time) (found int, err error) {
 	// In one order always, so that two transactions do not wait for each other.
-	hashes = slices.SortedFunc(slices.Values(hashes), func(a, b hub.XetHash) int { return bytes.Compare(a[:], b[:]) })
-	for len(hashes) > 0 {
-		n := min(len(hashes), batch)
-		args := []any{micros(now)}
-		for i := range hashes[:n] {
-			args = append(args, hashes[i][:])
-		}
-		hashes = hashes[n:]
-		changed, err := q.exec(ctx, "touch xorbs", `
-			UPDATE cas_xorb SET touched_at = $1 WHERE hash IN (`+placeholders(2, n)+`)`, args...)
+	hashes = slices.SortedFunc(slices.Values(hashes), compareHashes)
+	for part := range slices.Chunk(hashes, batch) {
+		args := append([]any{micros(now)}, hashArgs(part)...)
+		changed, err := q.exec(ctx, name, `
+			UPDATE `+table+` SET touched_at = $1 WHERE hash IN (`+placeholders(2, len(part))+`)`, args...)
 		if err != nil {
 			return 0, err
 		}
@@ -90,11 +92,35 @@ func (q *Q) TouchXorbs(ctx context.Context, hashes []hub.XetHash, now time.Time)
 	return found, nil
 }
 
-// SetXorbShard notes which shard described a xorb first, and where in it.
-func (q *Q) SetXorbShard(ctx context.Context, hash hub.XetHash, shardID int64, seq int) error {
-	_, err := q.exec(ctx, "set xorb shard", `
-		UPDATE cas_xorb SET shard_id = $2, shard_seq = $3 WHERE hash = $1 AND shard_id = 0`, hash[:], shardID, seq)
-	return err
+func compareHashes(a, b hub.XetHash) int { return bytes.Compare(a[:], b[:]) }
+
+func hashArgs(hashes []hub.XetHash) []any {
+	args := make([]any, len(hashes))
+	for i := range hashes {
+		args[i] = hashes[i][:]
+	}
+	return args
+}
+
+// SetXorbShard notes which shard described xorbs first, in its order. Those that
+// have been described stay where they are.
+func (q *Q) SetXorbShard(ctx context.Context, shardID int64, hashes []hub.XetHash) error {
+	first := 0
+	for part := range slices.Chunk(hashes, batch) {
+		var seq strings.Builder // the place of each in this part
+		for i := range part {
+			fmt.Fprintf(&seq, " WHEN $%d THEN %d", i+3, i)
+		}
+		args := append([]any{shardID, first}, hashArgs(part)...)
+		_, err := q.exec(ctx, "set xorb shard", `
+			UPDATE cas_xorb SET shard_id = $1, shard_seq = CAST($2 AS BIGINT) + CASE hash`+seq.String()+` END
+			WHERE shard_id = 0 AND hash IN (`+placeholders(3, len(part))+`)`, args...)
+		if err != nil {
+			return err
+		}
+		first += len(part)
+	}
+	return nil
 }
 
 // XorbsAround returns up to limit xorbs of the shard that a xorb belongs to, in
@@ -124,21 +150,33 @@ type CASFile struct {
 	Terms []byte
 }
 
-// PutFile registers a file. One that is known keeps its terms, which describe
-// the same bytes, and is marked as of interest.
-func (q *Q) PutFile(ctx context.Context, f CASFile, now time.Time) (created bool, err error) {
-	n, err := q.exec(ctx, "put file", `
-		INSERT INTO cas_file (hash, size, terms, created_at, touched_at) VALUES ($1, $2, $3, $4, $4)
-		ON CONFLICT DO NOTHING`, f.Hash[:], f.Size, f.Terms, micros(now))
-	if err != nil || n > 0 {
-		return n > 0, err
+// PutFiles registers files and returns how many are new. One that is known keeps
+// its terms, which describe the same bytes, and is marked as of interest.
+func (q *Q) PutFiles(ctx context.Context, files []CASFile, now time.Time) (created int, err error) {
+	b := bulkInsert{
+		q: q, name: "put files",
+		head: `INSERT INTO cas_file (hash, size, terms, created_at, touched_at) VALUES `,
+		tail: ` ON CONFLICT DO NOTHING`,
 	}
-	return false, q.TouchFile(ctx, f.Hash, now)
+	hashes := make([]hub.XetHash, len(files))
+	for i, f := range files {
+		hashes[i] = f.Hash
+		if err := b.add(ctx, len(f.Terms), []any{f.Hash[:], f.Size, f.Terms, micros(now), micros(now)}); err != nil {
+			return 0, err
+		}
+	}
+	if err := b.flush(ctx); err != nil {
+		return 0, err
+	}
+	if created = int(b.inserted); created < len(files) {
+		_, err = q.touch(ctx, "touch files", "cas_file", hashes, now)
+	}
+	return created, err
 }
 
 // TouchFile marks a file as of interest.
 func (q *Q) TouchFile(ctx context.Context, hash hub.XetHash, now time.Time) error {
-	_, err := q.exec(ctx, "touch file", `UPDATE cas_file SET touched_at = $2 WHERE hash = $1`, hash[:], micros(now))
+	_, err := q.touch(ctx, "touch file", "cas_file", []hub.XetHash{hash}, now)
 	return err
 }
 
@@ -151,13 +189,26 @@ func (q *Q) CASFile(ctx context.Context, hash hub.XetHash) (CASFile, error) {
 	return f, err
 }
 
-// PutContent notes what content a file has. Whoever calls it has hashed the
-// file's bytes.
-func (q *Q) PutContent(ctx context.Context, sha hub.SHA256, file hub.XetHash, now time.Time) error {
-	_, err := q.exec(ctx, "put content", `
-		INSERT INTO cas_content (sha256, file, created_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`,
-		sha[:], file[:], micros(now))
-	return err
+// Content says what bytes a file has.
+type Content struct {
+	SHA256 hub.SHA256
+	File   hub.XetHash
+}
+
+// PutContents notes what content files have. Whoever calls it has hashed their
+// bytes.
+func (q *Q) PutContents(ctx context.Context, contents []Content, now time.Time) error {
+	b := bulkInsert{
+		q: q, name: "put contents",
+		head: `INSERT INTO cas_content (sha256, file, created_at) VALUES `,
+		tail: ` ON CONFLICT DO NOTHING`,
+	}
+	for _, c := range contents {
+		if err := b.add(ctx, 0, []any{c.SHA256[:], c.File[:], micros(now)}); err != nil {
+			return err
+		}
+	}
+	return b.flush(ctx)
 }
 
 // ContentFile returns the oldest file with that content, or ErrNotFound.
@@ -186,17 +237,26 @@ func (q *Q) FileContent(ctx context.Context, file hub.XetHash) (hub.SHA256, erro
 	}, `SELECT sha256 FROM cas_content WHERE file = $1`, file[:])
 }
 
-// PutDedupChunks adds chunks of a xorb to the global dedup index. A chunk that
-// is in it stays where it is.
-func (q *Q) PutDedupChunks(ctx context.Context, xorb hub.XetHash, chunks []hub.XetHash) error {
-	for i := range chunks {
-		_, err := q.exec(ctx, "put dedup chunk", `
-			INSERT INTO cas_chunk (hash, xorb) VALUES ($1, $2) ON CONFLICT DO NOTHING`, chunks[i][:], xorb[:])
-		if err != nil {
+// DedupChunk is an entry of the global dedup index: a chunk, and a xorb that
+// holds it.
+type DedupChunk struct{ Chunk, Xorb hub.XetHash }
+
+// PutDedupChunks adds chunks to the global dedup index. A chunk that is in it
+// stays where it is. It sorts its argument.
+func (q *Q) PutDedupChunks(ctx context.Context, chunks []DedupChunk) error {
+	// In one order always, as in touch.
+	slices.SortStableFunc(chunks, func(a, b DedupChunk) int { return compareHashes(a.Chunk, b.Chunk) })
+	b := bulkInsert{
+		q: q, name: "put dedup chunks",
+		head: `INSERT INTO cas_chunk (hash, xorb) VALUES `,
+		tail: ` ON CONFLICT DO NOTHING`,
+	}
+	for _, c := range chunks {
+		if err := b.add(ctx, 0, []any{c.Chunk[:], c.Xorb[:]}); err != nil {
 			return err
 		}
 	}
-	return nil
+	return b.flush(ctx)
 }
 
 // DedupXorb returns a xorb that holds a chunk of the global dedup index, or
@@ -223,9 +283,23 @@ type NewRepoFile struct {
 // LinkRepoFile lets a repository read and commit a large file. If it holds that
 // content already, it keeps the file it has.
 func (q *Q) LinkRepoFile(ctx context.Context, f NewRepoFile, now time.Time) (created bool, err error) {
-	n, err := q.exec(ctx, "link repo file", `
-		INSERT INTO repo_file (repo_id, sha256, xet, size, account_id, created_at)
-		VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING`,
-		f.RepoID, f.SHA256[:], f.Xet[:], f.Size, f.AccountID, micros(now))
+	n, err := q.LinkRepoFiles(ctx, []NewRepoFile{f}, now)
 	return n > 0, err
+}
+
+// LinkRepoFiles does the same for several files, and returns how many are new to
+// their repositories.
+func (q *Q) LinkRepoFiles(ctx context.Context, files []NewRepoFile, now time.Time) (created int, err error) {
+	b := bulkInsert{
+		q: q, name: "link repo files",
+		head: `INSERT INTO repo_file (repo_id, sha256, xet, size, account_id, created_at) VALUES `,
+		tail: ` ON CONFLICT DO NOTHING`,
+	}
+	for _, f := range files {
+		if err := b.add(ctx, 0, []any{f.RepoID, f.SHA256[:], f.Xet[:], f.Size, f.AccountID, micros(now)}); err != nil {
+			return 0, err
+		}
+	}
+	err = b.flush(ctx)
+	return int(b.inserted), err
 }

@@ -3,6 +3,7 @@ package store_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -70,24 +71,23 @@ func TestXorbs(t *testing.T) {
 func TestXorbsAround(t *testing.T) {
 	storetest.Run(t, func(t *testing.T, db *store.DB) {
 		ctx := context.Background()
+		var all []hub.XetHash
+		for i := range byte(12) {
+			all = append(all, xetHash(i))
+		}
 		err := db.Update(ctx, func(q *store.Q) error {
 			for i := range byte(12) {
 				x := store.Xorb{Hash: xetHash(i), ObjectKey: string('a' + rune(i))}
 				if _, err := q.PutXorb(ctx, x, []byte{1}, time.Now()); err != nil {
 					return err
 				}
-				switch {
-				case i < 8:
-					if err := q.SetXorbShard(ctx, x.Hash, 77, int(i)); err != nil {
-						return err
-					}
-				case i < 11:
-					if err := q.SetXorbShard(ctx, x.Hash, 78, int(i)); err != nil {
-						return err
-					}
+			}
+			for shard, hashes := range map[int64][]hub.XetHash{77: all[:8], 78: all[8:11]} {
+				if err := q.SetXorbShard(ctx, shard, hashes); err != nil {
+					return err
 				}
 			}
-			return q.SetXorbShard(ctx, xetHash(0), 79, 0) // it has a shard already
+			return q.SetXorbShard(ctx, 79, all[:1]) // it has a shard already
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -124,14 +124,14 @@ func TestFilesAndContents(t *testing.T) {
 				{Hash: second, Size: 3, Terms: []byte("def")},
 			} {
 				now := t0.Add(time.Duration(i) * time.Second)
-				created, err := q.PutFile(ctx, f, now)
-				if created != (i != 1) {
-					t.Errorf("PutFile %d: created %v", i, created)
+				created, err := q.PutFiles(ctx, []store.CASFile{f}, now)
+				if (created == 1) != (i != 1) {
+					t.Errorf("PutFiles %d: created %d", i, created)
 				}
 				if err != nil {
 					return err
 				}
-				if err := q.PutContent(ctx, sha, f.Hash, now); err != nil {
+				if err := q.PutContents(ctx, []store.Content{{SHA256: sha, File: f.Hash}}, now); err != nil {
 					return err
 				}
 			}
@@ -171,10 +171,11 @@ func TestDedupChunks(t *testing.T) {
 					return err
 				}
 			}
-			if err := q.PutDedupChunks(ctx, xetHash(0), []hub.XetHash{xetHash(10), xetHash(11)}); err != nil {
+			first := []store.DedupChunk{{xetHash(10), xetHash(0)}, {xetHash(11), xetHash(0)}, {xetHash(11), xetHash(1)}}
+			if err := q.PutDedupChunks(ctx, first); err != nil {
 				return err
 			}
-			return q.PutDedupChunks(ctx, xetHash(1), []hub.XetHash{xetHash(11), xetHash(12)})
+			return q.PutDedupChunks(ctx, []store.DedupChunk{{xetHash(11), xetHash(1)}, {xetHash(12), xetHash(1)}})
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -188,4 +189,86 @@ func TestDedupChunks(t *testing.T) {
 			t.Errorf("DedupXorb of an unknown chunk: %v, want ErrNotFound", err)
 		}
 	})
+}
+
+// TestManyCASRows writes more rows than a statement carries.
+func TestManyCASRows(t *testing.T) {
+	storetest.Run(t, func(t *testing.T, db *store.DB) {
+		ctx := context.Background()
+		const n = 1100
+		var hashes []hub.XetHash
+		var files []store.CASFile
+		var contents []store.Content
+		var chunks []store.DedupChunk
+		var links []store.NewRepoFile
+		for i := range n {
+			h := hub.XetHash{0: 1, 1: byte(i), 2: byte(i >> 8)}
+			hashes = append(hashes, h)
+			files = append(files, store.CASFile{Hash: h, Size: int64(i), Terms: []byte{1}})
+			contents = append(contents, store.Content{SHA256: hub.SHA256(h), File: h})
+			chunks = append(chunks, store.DedupChunk{Chunk: h, Xorb: h})
+			links = append(links, store.NewRepoFile{RepoID: 1, SHA256: hub.SHA256(h), Xet: h, Size: int64(i)})
+		}
+		name, err := hub.NewRepoID("me", "repo")
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = db.Update(ctx, func(q *store.Q) error {
+			r := store.Repo{ID: 1, Type: hub.Model, Name: name, Visibility: hub.Public, DefaultBranch: "main"}
+			if err := q.InsertRepo(ctx, r); err != nil {
+				return err
+			}
+			for i, h := range hashes {
+				if _, err := q.PutXorb(ctx, store.Xorb{Hash: h, ObjectKey: fmt.Sprint(i)}, []byte{1}, time.Now()); err != nil {
+					return err
+				}
+			}
+			return q.SetXorbShard(ctx, 5, hashes)
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for time, want := range []int{n, 0} {
+			err = db.Update(ctx, func(q *store.Q) error { return putAll(ctx, t, q, files, contents, chunks, links, want) })
+			if err != nil {
+				t.Fatalf("time %d: %v", time, err)
+			}
+		}
+		q := db.Read()
+		for _, i := range []int{0, 1, 99, 100, 499, 500, 501, 999, 1000, n - 1} {
+			h := hashes[i]
+			if got, err := q.DedupXorb(ctx, h); err != nil || got != h {
+				t.Errorf("DedupXorb(%d) = %v, %v, want %v", i, got, err, h)
+			}
+			if got, err := q.FileContent(ctx, h); err != nil || got != hub.SHA256(h) {
+				t.Errorf("FileContent(%d) = %v, %v", i, got, err)
+			}
+			if got, err := q.RepoFile(ctx, 1, hub.SHA256(h)); err != nil || got.Xet != h || got.Size != int64(i) {
+				t.Errorf("RepoFile(%d) = %+v, %v", i, got, err)
+			}
+			rows, err := q.XorbsAround(ctx, h, 0, 2)
+			if err != nil || rows[0].Hash != h || i < n-1 && rows[1].Hash != hashes[i+1] {
+				t.Errorf("XorbsAround(%d) = %+v, %v", i, rows, err)
+			}
+		}
+	})
+}
+
+func putAll(ctx context.Context, t *testing.T, q *store.Q, files []store.CASFile, contents []store.Content,
+	chunks []store.DedupChunk, links []store.NewRepoFile, want int) error {
+	created, err := q.PutFiles(ctx, files, time.Now())
+	if err != nil {
+		return err
+	}
+	if err := q.PutContents(ctx, contents, time.Now()); err != nil {
+		return err
+	}
+	if err := q.PutDedupChunks(ctx, chunks); err != nil {
+		return err
+	}
+	linked, err := q.LinkRepoFiles(ctx, links, time.Now())
+	if created != want || linked != want {
+		t.Errorf("%d files created and %d linked, want %d", created, linked, want)
+	}
+	return err
 }
