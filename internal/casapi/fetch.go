@@ -90,6 +90,10 @@ func (s *Server) fetch(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
+// errFetchOrder is for ranges that would have bytes sent twice: thousands of
+// them fit into a request.
+var errFetchOrder = hub.Invalidf("The byte ranges overlap or do not ascend.")
+
 // fetchRanges resolves a Range header within what is signed.
 func fetchRanges(header string, signed xet.ByteRange, size int64) ([]xet.ByteRange, error) {
 	if header == "" {
@@ -104,6 +108,9 @@ func fetchRanges(header string, signed xet.ByteRange, size int64) ([]xet.ByteRan
 		got, ok := r.within(size)
 		if !ok || got.Start < signed.Start || got.End > signed.End || r.last != uint64(got.End-1) && !r.suffix {
 			return nil, errFetchForbidden
+		}
+		if i > 0 && got.Start < out[i-1].End {
+			return nil, errFetchOrder
 		}
 		out[i] = got
 	}
