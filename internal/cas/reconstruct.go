@@ -12,11 +12,12 @@ import (
 	"github.com/pantryhub/pantry/xet"
 )
 
-// OpenIn opens a file if a repository holds it. Otherwise it returns
-// hub.ErrNotFound, whether or not the file exists elsewhere.
+// OpenIn opens a file if a repository holds it, or other chunks of the same
+// content. Otherwise it returns hub.ErrNotFound, whether or not the file exists
+// elsewhere.
 func (s *Service) OpenIn(ctx context.Context, repoID int64, id hub.XetHash) (*Reader, error) {
 	if !id.IsZero() {
-		_, err := s.db.Read().RepoFileByXet(ctx, repoID, id)
+		err := s.held(ctx, repoID, id)
 		if errors.Is(err, store.ErrNotFound) {
 			return nil, hub.Errorf(hub.CodeNotFound, "There is no file %s in this repository.", id)
 		}
@@ -25,6 +26,23 @@ func (s *Service) OpenIn(ctx context.Context, repoID int64, id hub.XetHash) (*Re
 		}
 	}
 	return s.Open(ctx, id)
+}
+
+// held returns store.ErrNotFound unless the repository holds the content of the
+// file. The file itself may be another than the repository's, which a listing
+// still names: content that was deleted and came again may have been cut
+// otherwise.
+func (s *Service) held(ctx context.Context, repoID int64, id hub.XetHash) error {
+	q := s.db.Read()
+	_, err := q.RepoFileByXet(ctx, repoID, id)
+	if !errors.Is(err, store.ErrNotFound) {
+		return err
+	}
+	sha, err := q.FileContent(ctx, id)
+	if err == nil {
+		_, err = q.RepoFile(ctx, repoID, sha)
+	}
+	return err
 }
 
 // Plan says how a Xet client rebuilds bytes [from, to) of the file.

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"io"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -99,6 +100,47 @@ func TestCommitReadsNothing(t *testing.T) {
 			t.Errorf("the repository's file is %+v, %v, want %s", got, err, want.Xet)
 		}
 	})
+}
+
+// TestOpenInOtherChunks opens content that a repository holds by the id of a file
+// that is cut otherwise.
+func TestOpenInOtherChunks(t *testing.T) {
+	f := newDirFixture(t)
+	ctx := context.Background()
+	scope := f.repository(t)
+	data := randomBytes(1, 300_000)
+	other := f.mustIngest(t, data)
+	s := f.putChunks(t, [][]byte{data[:100_000], data[100_000:200_000], data[200_000:]}, 1)
+	if _, err := f.mustReadShard(t, s).Register(ctx, scope, ignoreProgress); err != nil {
+		t.Fatal(err)
+	}
+	foreign := f.mustIngest(t, randomBytes(2, 300_000))
+	if other.Xet == s.Files[0].Hash {
+		t.Fatal("the files are the same")
+	}
+	for _, tt := range []struct {
+		name string
+		repo int64
+		id   hub.XetHash
+		want hub.Code
+	}{
+		{"its own", scope.RepoID, s.Files[0].Hash, ""},
+		{"the same content", scope.RepoID, other.Xet, ""},
+		{"other content", scope.RepoID, foreign.Xet, hub.CodeNotFound},
+		{"no file", scope.RepoID, hub.XetHash{1}, hub.CodeNotFound},
+		{"another repository", scope.RepoID + 1, other.Xet, hub.CodeNotFound},
+	} {
+		r, err := f.OpenIn(ctx, tt.repo, tt.id)
+		if err == nil && tt.want != "" || err != nil && hub.CodeOf(err) != tt.want {
+			t.Errorf("%s: %v, want code %q", tt.name, err, tt.want)
+		}
+		if err != nil {
+			continue
+		}
+		if got, err := io.ReadAll(r); err != nil || !bytes.Equal(got, data) {
+			t.Errorf("%s: %d bytes, %v", tt.name, len(got), err)
+		}
+	}
 }
 
 // TestSameFileTwiceInAShard hashes it once.
