@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/pantryhub/pantry/hub"
 	"github.com/pantryhub/pantry/hub/hubtest"
@@ -38,6 +39,10 @@ func TestHealth(t *testing.T) {
 	ask := func(want int) map[string]string {
 		t.Helper()
 		got, err := c.Get(t.Context(), "/healthz")
+		for began := time.Now(); err == nil && got.Status != want && time.Since(began) < 10*time.Second; {
+			time.Sleep(50 * time.Millisecond) // an answer stands for a second
+			got, err = c.Get(t.Context(), "/healthz")
+		}
 		if err != nil || got.Status != want {
 			t.Fatalf("healthz: status %d, %v, want %d", got.Status, err, want)
 		}
@@ -167,12 +172,25 @@ func TestLockData(t *testing.T) {
 	if second, err := app.LockData(where); hub.CodeOf(err) != hub.CodeConflict {
 		t.Errorf("a second lock: %v, %v, want a conflict", second, err)
 	}
+	left := filepath.Join(where.CacheDir(), "left", "behind")
+	if err := os.MkdirAll(left, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := app.LockData(where); err == nil {
+		t.Error("a third lock")
+	}
+	if _, err := os.Stat(left); err != nil {
+		t.Errorf("a refused server cleared the cache of the first: %v", err)
+	}
 	if err := first.Close(); err != nil {
 		t.Error(err)
 	}
 	again, err := app.LockData(where)
 	if err != nil {
 		t.Fatalf("after the first is gone: %v", err)
+	}
+	if _, err := os.Stat(left); err == nil {
+		t.Error("what a killed server left in the cache is still there")
 	}
 	again.Close()
 }

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -12,8 +13,9 @@ import (
 )
 
 // LockData makes this process the only server on its data folder until the
-// returned lock is closed or the process ends, however it ends. Commands that
-// run beside a server do not need it.
+// returned lock is closed or the process ends, however it ends, and removes
+// what a killed server left in the cache. Commands that run beside a server do
+// not need it.
 func LockData(s config.Storage) (io.Closer, error) {
 	if err := os.MkdirAll(s.Data, 0o700); err != nil {
 		return nil, fmt.Errorf("make the data folder: %w", err)
@@ -24,7 +26,7 @@ func LockData(s config.Storage) (io.Closer, error) {
 	}
 	ok, err := lockFile(f)
 	if err == nil && ok {
-		err = writeHolder(f)
+		err = errors.Join(writeHolder(f), os.RemoveAll(s.CacheDir()))
 	}
 	switch {
 	case err != nil:

@@ -58,7 +58,6 @@ var exceptions = map[string]string{
 	"internal/casapi -> internal/cas":    "the CAS is a service of its own to Xet clients: a token names the repository",
 	"internal/hubapi -> internal/store":  "store.Filter and rows are the values of the repo service; no query runs here",
 	"internal/web -> internal/store":     "store.Filter and rows are the values of the repo service; no query runs here",
-	"internal/web -> internal/content":   "shows content.File, which the repo service opens",
 	"internal/authapi -> internal/httpx": httpxReason,
 	"internal/casapi -> internal/httpx":  httpxReason,
 	"internal/githttp -> internal/httpx": httpxReason,
