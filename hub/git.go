@@ -129,7 +129,7 @@ func ParsePath(p string) (string, error) {
 	if p == "" || len(p) > maxPath || !utf8.ValidString(p) {
 		return "", Invalidf("invalid path %q", p)
 	}
-	if strings.ContainsAny(p, "\x00\n\r") {
+	if strings.ContainsFunc(p, func(c rune) bool { return c < 0x20 && c != '\t' || c == 0x7f }) {
 		return "", Invalidf("invalid path %q: control characters are forbidden", p)
 	}
 	for seg := range strings.SplitSeq(p, "/") {

@@ -51,7 +51,7 @@ func TestParsePath(t *testing.T) {
 		}
 	}
 	for _, s := range []string{"", "/", "/a", "a/", "a//b", ".", "..", "a/../b", "./a", ".git", ".git/config", "a/.GIT/x", ".git ", "git~1",
-		`..\ddd`, "a\x00b", "a\nb", "\xff", strings.Repeat("a", 256), strings.Repeat("a/", 2000) + "a"} {
+		`..\ddd`, "a\x00b", "a\nb", "a\x01b", "a\x7fb", "\xff", strings.Repeat("a", 256), strings.Repeat("a/", 2000) + "a"} {
 		if _, err := ParsePath(s); err == nil {
 			t.Errorf("ParsePath(%q) succeeded", s)
 		}

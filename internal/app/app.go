@@ -42,6 +42,7 @@ type App struct {
 	key     sign.Key
 	metrics *prometheus.Registry
 	handler http.Handler
+	health  health
 
 	stop  context.CancelFunc
 	tasks sync.WaitGroup

@@ -1,8 +1,10 @@
 package app
 
 import (
+	"context"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
@@ -27,17 +29,14 @@ type root struct {
 
 // buildHandler makes the transports over the services.
 func (a *App) buildHandler() error {
-	// Origin checks compare a page's origin with the public URL; without one,
-	// browsers say themselves whether a request is same-origin.
-	public := a.Config.PublicURL
-	if public == "" {
-		public = "http://localhost"
-	}
-	var err error
-	if a.auth, err = authapi.NewAuthenticator(a.Identity, public); err != nil {
+	address, err := httpx.ClientAddress(a.Config.TrustedProxies)
+	if err != nil {
 		return err
 	}
-	auth, err := authapi.New(authapi.Config{Identity: a.Identity, Auth: a.auth, Base: a.Base})
+	if a.auth, err = authapi.NewAuthenticator(a.Identity, a.Config.PublicURL); err != nil {
+		return err
+	}
+	auth, err := authapi.New(authapi.Config{Identity: a.Identity, Auth: a.auth, Base: a.Base, Address: address})
 	if err != nil {
 		return err
 	}
@@ -47,13 +46,13 @@ func (a *App) buildHandler() error {
 		return g.Actor, err
 	}
 	cas := casapi.New(a.cas, casapi.Config{Base: a.Base, Key: a.key, Tokens: tokens, Logger: a.log})
-	pages, err := web.New(web.Config{Repos: a.Repos, Identity: a.Identity, Auth: a.auth, Base: a.Base})
+	pages, err := web.New(web.Config{Repos: a.Repos, Identity: a.Identity, Auth: a.auth, Base: a.Base, Address: address})
 	if err != nil {
 		return err
 	}
 	rt := &root{
 		fixed: http.NewServeMux(),
-		api:   hubapi.New(hubapi.Config{Repos: a.Repos, Actor: actor, Base: a.Base, MintXet: tokens.Mint}),
+		api:   hubapi.New(hubapi.Config{Repos: a.Repos, Actor: actor, Base: a.Base, MintXet: tokens.Mint, Address: address}),
 		git: githttp.New(githttp.Config{
 			Repos: a.Repos, LFS: a.lfs, Actor: actor, Base: a.Base, MintXet: tokens.Mint,
 			MultipartAbove: a.Config.LFSMultipartAbove, PartSize: a.Config.LFSPartSize,
@@ -109,19 +108,45 @@ func (rt *root) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// healthEvery is how long an answer of healthz stands: anybody may ask, and
+// the check writes.
+const healthEvery = time.Second
+
+// health is the last answer of healthz.
+type health struct {
+	mu     sync.Mutex
+	at     time.Time
+	status map[string]string
+	code   int
+}
+
 // healthz answers 200 when the database and the bucket can be written.
 func (a *App) healthz(w http.ResponseWriter, r *http.Request) error {
-	status := map[string]string{"status": "ok", "database": "ok", "bucket": "ok"}
-	code := http.StatusOK
+	h := &a.health
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if time.Since(h.at) >= healthEvery {
+		h.status, h.code = a.check(context.WithoutCancel(r.Context()))
+		h.at = time.Now()
+	}
+	return httpx.JSON(w, h.code, h.status)
+}
+
+const checkTimeout = 10 * time.Second
+
+func (a *App) check(ctx context.Context) (status map[string]string, code int) {
+	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
+	defer cancel()
+	status, code = map[string]string{"status": "ok", "database": "ok", "bucket": "ok"}, http.StatusOK
 	fail := func(part string, err error) {
 		a.log.Error("health check failed", "part", part, "err", err)
 		status["status"], status[part], code = "failing", "failing", http.StatusServiceUnavailable
 	}
-	if err := a.db.Check(r.Context()); err != nil {
+	if err := a.db.Check(ctx); err != nil {
 		fail("database", err)
 	}
-	if err := a.bucket.Check(r.Context()); err != nil {
+	if err := a.bucket.Check(ctx); err != nil {
 		fail("bucket", err)
 	}
-	return httpx.JSON(w, code, status)
+	return status, code
 }

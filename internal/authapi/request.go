@@ -20,17 +20,22 @@ type Authenticator struct {
 }
 
 // NewAuthenticator makes an Authenticator for a hub that browsers reach at
-// publicURL.
+// publicURL. Without one, browsers alone say whether a request came from a page
+// of the hub.
 func NewAuthenticator(ids *identity.Service, publicURL string) (*Authenticator, error) {
+	a := &Authenticator{identity: ids, origin: http.NewCrossOriginProtection()}
+	if publicURL == "" {
+		return a, nil
+	}
 	u, err := url.Parse(publicURL)
 	if err != nil || u.Host == "" {
 		return nil, fmt.Errorf("public URL %q: want http(s)://host", publicURL)
 	}
-	origin := http.NewCrossOriginProtection()
-	if err := origin.AddTrustedOrigin(u.Scheme + "://" + u.Host); err != nil { // a proxy may change Host
+	if err := a.origin.AddTrustedOrigin(u.Scheme + "://" + u.Host); err != nil { // a proxy may change Host
 		return nil, fmt.Errorf("public URL: %w", err)
 	}
-	return &Authenticator{identity: ids, origin: origin, secure: u.Scheme == "https"}, nil
+	a.secure = u.Scheme == "https"
+	return a, nil
 }
 
 // Grant returns what the credentials of a request stand for, the anonymous

@@ -24,9 +24,10 @@ type Storage struct {
 type Config struct {
 	Storage `embed:""`
 
-	Listen    string `default:"localhost:7272" placeholder:"ADDR" help:"Address to listen on. Use :7272 to be reached from other machines."`
-	PublicURL string `name:"public-url" placeholder:"URL" help:"Address that people and clients use, such as https://hub.example.org. Default: whatever host a client used to get here."`
-	SignUp    bool   `name:"sign-up" default:"true" negatable:"" help:"Let anybody who can reach the hub make an account."`
+	Listen         string   `default:"localhost:7272" placeholder:"ADDR" help:"Address to listen on. Use :7272 to be reached from other machines."`
+	PublicURL      string   `name:"public-url" placeholder:"URL" help:"Address that people and clients use, such as https://hub.example.org. Default: whatever host a client used to get here."`
+	TrustedProxies []string `name:"trusted-proxies" placeholder:"ADDR,…" help:"Addresses or prefixes (10.0.0.0/8) of proxies in front of the hub, whose X-Forwarded-For is believed. Rate limits are per client address."`
+	SignUp         bool     `name:"sign-up" default:"true" negatable:"" help:"Let anybody who can reach the hub make an account."`
 
 	LFSMultipartAbove int64 `name:"lfs-multipart-above" default:"5000000000" placeholder:"BYTES" help:"Split LFS uploads over this size into parts, for clients that can. Lower it behind a proxy that limits request bodies."`
 	LFSPartSize       int64 `name:"lfs-part-size" default:"100000000" placeholder:"BYTES" help:"Size of the parts."`

@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"strconv"
+	"time"
 
 	"github.com/pantryhub/pantry/hub"
 	"github.com/pantryhub/pantry/hub/api"
@@ -111,16 +113,36 @@ func JSONAs(w http.ResponseWriter, status int, v any, mediaType string) error {
 	return nil
 }
 
-// maxJSON is the largest JSON request body; bulk bodies are NDJSON or bytes.
-const maxJSON = 32 << 20
+// Limits of JSON request bodies. Bulk bodies are NDJSON or bytes.
+const (
+	maxJSON      = 1 << 20
+	maxLargeJSON = 32 << 20
+	jsonTimeout  = time.Minute // to send one
+)
 
-// DecodeJSON reads the request body into v. Unknown fields are ignored, as
-// the Hub does; an empty body leaves v as it is.
+// DecodeJSON reads the request body, of at most a mebibyte, into v. Unknown
+// fields are ignored, as the Hub does; an empty body leaves v as it is.
 func DecodeJSON(w http.ResponseWriter, r *http.Request, v any) error {
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxJSON))
+	return decodeJSON(w, r, v, maxJSON)
+}
+
+// DecodeLargeJSON is DecodeJSON for up to 32 MiB, for callers that have checked
+// who is asking.
+func DecodeLargeJSON(w http.ResponseWriter, r *http.Request, v any) error {
+	return decodeJSON(w, r, v, maxLargeJSON)
+}
+
+func decodeJSON(w http.ResponseWriter, r *http.Request, v any, limit int64) error {
+	rc := http.NewResponseController(w)
+	_ = rc.SetReadDeadline(time.Now().Add(jsonTimeout)) // not every writer in a test has one
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return hub.Invalidf("The request body did not come in time.")
+	}
 	if err != nil {
 		return fmt.Errorf("read body: %w", err)
 	}
+	_ = rc.SetReadDeadline(time.Time{})
 	if len(body) == 0 {
 		return nil
 	}

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"runtime/debug"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -100,15 +101,36 @@ func (s *Server) finish(rec *recorder, r *http.Request, state *requestState, sta
 		rec.status = http.StatusOK
 	}
 	took := time.Since(start)
-	s.requests.WithLabelValues(state.surface, r.Method, strconv.Itoa(rec.status)).Inc()
+	s.requests.WithLabelValues(state.surface, methodLabel(r.Method), strconv.Itoa(rec.status)).Inc()
 	s.seconds.WithLabelValues(state.surface).Observe(took.Seconds())
 	s.bytes.Add(float64(rec.written))
 	if s.log.Enabled(r.Context(), slog.LevelInfo) {
 		s.log.LogAttrs(r.Context(), slog.LevelInfo, "request",
 			slog.String("req", state.id), slog.String("actor", state.actor),
-			slog.String("method", r.Method), slog.String("path", r.URL.EscapedPath()),
+			slog.String("method", r.Method), slog.String("path", logPath(r)),
 			slog.Int("status", rec.status), slog.Int64("bytes", rec.written), slog.Duration("dur", took))
 	}
+}
+
+// methodLabel keeps strangers from inventing time series.
+func methodLabel(m string) string {
+	switch m {
+	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions:
+		return m
+	}
+	return "other"
+}
+
+// logPath is the path as the log shows it: what follows /lfs/VERB/ is a
+// permission and stays out.
+func logPath(r *http.Request) string {
+	p := r.URL.EscapedPath()
+	rest, ok := strings.CutPrefix(p, "/lfs/")
+	if !ok {
+		return p
+	}
+	verb, _, _ := strings.Cut(rest, "/")
+	return "/lfs/" + verb + "/…"
 }
 
 // requestState is what the log and the metrics learn about a request on its

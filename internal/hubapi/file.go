@@ -1,7 +1,6 @@
 package hubapi
 
 import (
-	"net"
 	"net/http"
 	"net/url"
 	"path"
@@ -33,11 +32,20 @@ func (s *Server) file(w http.ResponseWriter, r *http.Request, route api.Route, r
 	raw := route.Verb == "raw"
 	etag := e.OID.String()
 	size := e.Size
+	open := func() (*repo.File, error) { return rp.OpenPointer(r.Context(), e) }
 	switch {
 	case e.LFS != nil && raw:
 		size = e.LFS.PointerSize
 	case e.LFS != nil:
-		etag = e.LFS.OID.String()
+		// The row and not the listing says whether the repository still holds
+		// the content, and by which file id.
+		held, err := rp.Held(r.Context(), e)
+		if err != nil {
+			return err
+		}
+		e.LFS = &hub.LFSInfo{OID: held.SHA256, Size: held.Size, PointerSize: e.LFS.PointerSize, Xet: held.Xet}
+		etag = held.SHA256.String()
+		open = func() (*repo.File, error) { return rp.OpenHeld(r.Context(), held) }
 		s.linkXet(w, r, rp, commit, e)
 		if strings.Contains(r.Header.Get("Accept"), api.XetFileInfo) && !e.LFS.Xet.IsZero() {
 			return xetFileInfo(w, e)
@@ -54,17 +62,13 @@ func (s *Server) file(w http.ResponseWriter, r *http.Request, route api.Route, r
 		return hub.ErrRange
 	}
 	if !raw && (result == httpx.RangeAll || part.Start == 0) {
-		rp.CountDownload(file, clientAddress(r))
+		rp.CountDownload(file, s.address(r))
 	}
 	if r.Method == http.MethodHead {
 		httpx.WriteRangeStatus(w, part, result, size)
 		return nil
 	}
-	open := rp.OpenFile
-	if raw {
-		open = rp.OpenPointer
-	}
-	f, err := open(r.Context(), e)
+	f, err := open()
 	if err != nil {
 		return err
 	}
@@ -156,13 +160,4 @@ func contentType(file string) string {
 		return "text/plain; charset=utf-8"
 	}
 	return "application/octet-stream"
-}
-
-// clientAddress tells clients apart for the download count.
-func clientAddress(r *http.Request) string {
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil {
-		return r.RemoteAddr
-	}
-	return host
 }

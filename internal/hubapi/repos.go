@@ -22,7 +22,7 @@ func (s *Server) createRepo(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	var body api.CreateRepo
-	if err := httpx.DecodeJSON(w, r, &body); err != nil {
+	if err := httpx.DecodeLargeJSON(w, r, &body); err != nil {
 		return err
 	}
 	req, err := decodeCreate(actor, body)

@@ -1,11 +1,11 @@
 package hubapi
 
 import (
+	"context"
 	"encoding/binary"
 	"encoding/json"
 	"net/http"
 	"path"
-	"strings"
 
 	"github.com/pantryhub/pantry/hub"
 	"github.com/pantryhub/pantry/hub/api"
@@ -35,40 +35,54 @@ func (s *Server) safetensorsMetadata(w http.ResponseWriter, r *http.Request, rou
 	if err != nil {
 		return hub.Errorf(hub.CodeUnprocessable, "%s is not a safetensors index.", name)
 	}
+	read := headerReader{rp: rp, commit: commit, left: maxHeaders, known: map[hub.OID]json.RawMessage{}}
 	headers := map[string]json.RawMessage{}
 	for _, shard := range index.Shards() {
-		if headers[shard], err = s.rawHeader(r, rp, commit, path.Join(path.Dir(name), shard)); err != nil {
+		if headers[shard], err = read.header(r.Context(), path.Join(path.Dir(name), shard)); err != nil {
 			return err
 		}
 	}
 	return httpx.JSON(w, http.StatusOK, map[string]any{"index": json.RawMessage(text), "headers": headers})
 }
 
-// rawHeader reads the JSON header of a weight shard.
-func (s *Server) rawHeader(r *http.Request, rp *repo.Repo, commit hub.Commit, name string) (json.RawMessage, error) {
-	e, err := rp.Entry(r.Context(), commit, name)
+// headerReader reads the JSON headers of weight shards, each content once and
+// all of them within a budget.
+type headerReader struct {
+	rp     *repo.Repo
+	commit hub.Commit
+	left   int64 // bytes
+	known  map[hub.OID]json.RawMessage
+}
+
+func (h *headerReader) header(ctx context.Context, name string) (json.RawMessage, error) {
+	e, err := h.rp.Entry(ctx, h.commit, name)
 	if err != nil {
 		return nil, err
 	}
-	f, err := rp.OpenFile(r.Context(), e)
+	if text, ok := h.known[e.OID]; ok {
+		return text, nil
+	}
+	f, err := h.rp.OpenFile(ctx, e)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
 	// Read for its checks: what is sent on is the original text.
-	if _, err := safetensors.ReadHeader(f, f.Size(), maxHeader); err != nil {
-		return nil, hub.Errorf(hub.CodeUnprocessable, "%s is not a safetensors file.", strings.TrimPrefix(name, "./"))
+	if _, err := safetensors.ReadHeader(f, f.Size(), min(safetensors.MaxHubHeader, h.left)); err != nil {
+		return nil, hub.Errorf(hub.CodeUnprocessable, "%s is not a safetensors file, or the headers are too large.", name)
 	}
 	var size [8]byte
 	if _, err := f.ReadAt(size[:], 0); err != nil {
 		return nil, err
 	}
 	text := make([]byte, binary.LittleEndian.Uint64(size[:]))
-	if _, err := f.ReadAt(text, 8); err != nil {
+	if _, err := f.ReadAt(text, int64(len(size))); err != nil {
 		return nil, err
 	}
+	h.left -= int64(len(text))
+	h.known[e.OID] = text
 	return text, nil
 }
 
-// maxHeader bounds the header that is sent on, as the Python client does.
-const maxHeader = 25_000_000
+// maxHeaders bounds the headers of one answer together.
+const maxHeaders = 64 << 20

@@ -22,20 +22,23 @@ type Config struct {
 	Base func(*http.Request) string
 	// MintXet makes the token that a client shows to the CAS.
 	MintXet api.MintXet
+	// Address tells clients apart for the download count.
+	Address func(*http.Request) string
 }
 
 // Server answers the repository API.
 type Server struct {
-	repos  *repo.Service
-	actor  func(*http.Request) (hub.Actor, error)
-	base   func(*http.Request) string
-	mint   api.MintXet
-	global *http.ServeMux
+	repos   *repo.Service
+	actor   func(*http.Request) (hub.Actor, error)
+	base    func(*http.Request) string
+	mint    api.MintXet
+	address func(*http.Request) string
+	global  *http.ServeMux
 }
 
 // New makes a Server.
 func New(cfg Config) *Server {
-	s := &Server{repos: cfg.Repos, actor: cfg.Actor, base: cfg.Base, mint: cfg.MintXet, global: http.NewServeMux()}
+	s := &Server{repos: cfg.Repos, actor: cfg.Actor, base: cfg.Base, mint: cfg.MintXet, address: cfg.Address, global: http.NewServeMux()}
 	handle := func(pattern string, h httpx.Handler) { s.global.Handle(pattern, h) }
 	handle("POST /api/repos/create", s.createRepo)
 	handle("DELETE /api/repos/delete", s.deleteRepo)

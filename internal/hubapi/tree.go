@@ -21,6 +21,7 @@ const (
 	treePage       = 1000
 	treePageExpand = 100
 	maxPathsInfo   = 2000
+	maxPathsForm   = 8 << 20
 	maxPage        = 1 << 30 // of a history
 )
 
@@ -120,10 +121,10 @@ func (s *Server) pathsInfo(w http.ResponseWriter, r *http.Request, route api.Rou
 func decodePathsInfo(w http.ResponseWriter, r *http.Request) (api.PathsInfo, error) {
 	var req api.PathsInfo
 	if t, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); t == "application/json" {
-		err := httpx.DecodeJSON(w, r, &req)
+		err := httpx.DecodeLargeJSON(w, r, &req)
 		return req, err
 	}
-	r.Body = http.MaxBytesReader(w, r.Body, 16<<20)
+	r.Body = http.MaxBytesReader(w, r.Body, maxPathsForm)
 	if err := r.ParseForm(); err != nil {
 		return req, hub.Invalidf("The form is malformed.")
 	}

@@ -20,7 +20,7 @@ import (
 // Limits of an upload. Clients send at most 256 files per preupload.
 const (
 	maxPreupload  = 10_000
-	maxCommitLine = 64 << 20 // a regular file of 10 MiB is 14 MB of base64
+	maxCommitLine = 24 << 20 // a regular file of 10 MiB is 14 MB of base64
 	maxCommitBody = 4 << 30
 )
 
@@ -28,7 +28,7 @@ const (
 // whether it is ignored, and what is there now.
 func (s *Server) preupload(w http.ResponseWriter, r *http.Request, route api.Route, rp *repo.Repo) error {
 	var req api.Preupload
-	if err := httpx.DecodeJSON(w, r, &req); err != nil {
+	if err := httpx.DecodeLargeJSON(w, r, &req); err != nil {
 		return err
 	}
 	if len(req.Files) > maxPreupload {
