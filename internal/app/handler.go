@@ -62,6 +62,9 @@ func (a *App) buildHandler() error {
 	auth.Register(rt.fixed)
 	rt.fixed.Handle("/cas/", http.StripPrefix("/cas", cas))
 	rt.fixed.HandleFunc("/lfs/", rt.git.ServeTransfer)
+	rt.fixed.HandleFunc("POST /v1/telemetry", func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusNoContent) // hf_xet reports here, whatever the CAS URL is; nothing is kept
+	})
 	rt.fixed.Handle("GET /healthz", httpx.Handler(a.healthz))
 	rt.fixed.Handle("GET /metrics", promhttp.HandlerFor(a.metrics, promhttp.HandlerOpts{}))
 	a.handler = httpx.Wrap(rt, a.log, a.metrics)
@@ -79,7 +82,7 @@ func (rt *root) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	path := r.URL.EscapedPath()
 	first, _, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
 	switch first {
-	case "cas", "lfs", "oauth", "healthz", "metrics", ".well-known":
+	case "cas", "lfs", "oauth", "healthz", "metrics", ".well-known", "v1":
 		rt.fixed.ServeHTTP(w, r)
 		return
 	case "uploads": // where clients send the attachments of discussions
