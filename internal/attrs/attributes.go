@@ -5,6 +5,10 @@ import (
 	"strings"
 )
 
+// maxGlobs is how many patterns with wildcards inside are kept; what follows is
+// ignored. Each costs every path that is asked about, and real files have a few.
+const maxGlobs = 1000
+
 // maxAttributesLine is git's limit: longer lines of .gitattributes are ignored.
 const maxAttributesLine = 2048
 
@@ -14,6 +18,7 @@ const blank = " \t\r\n"
 // Rules is a parsed .gitattributes file. The zero value has no rules.
 type Rules struct {
 	rules  []rule
+	globs  int // of rules
 	macros map[string][]assignment
 }
 
@@ -95,6 +100,11 @@ func (r *Rules) add(line string) {
 	p, ok := compile(name)
 	if !ok || p.negative {
 		return // git forbids negative patterns in attributes
+	}
+	if p.kind == globPattern {
+		if r.globs++; r.globs > maxGlobs {
+			return
+		}
 	}
 	r.rules = append(r.rules, rule{pattern: p, assign: assign})
 }
