@@ -130,6 +130,7 @@ func (c *costs) ofContent(ctx context.Context, file dataFile) error {
 		chunker xet.Chunker
 		encoder xet.Encoder
 		sum     = sha256.New()
+		space   = make([]byte, xet.HeaderSize+xet.MaxChunk)
 		record  []byte
 	)
 	clock := func(to *time.Duration, f func()) {
@@ -150,7 +151,7 @@ func (c *costs) ofContent(ctx context.Context, file dataFile) error {
 		chunk := data[:n]
 		clock(&c.blake3, func() { xet.ChunkHash(chunk) })
 		clock(&c.sha256, func() { sum.Write(chunk) })
-		clock(&c.compress, func() { record = encoder.Append(record[:0], chunk) })
+		clock(&c.compress, func() { _, record = encoder.Record(space, chunk) })
 		c.stored += int64(len(record))
 		if _, err := in.Discard(n); err != nil {
 			return err
