@@ -48,9 +48,22 @@ func (s *section) WriteTo(w io.Writer) (int64, error) {
 		return s.pump(&connSink{w: w, conn: conn})
 	}
 	if rf, ok := w.(io.ReaderFrom); ok {
-		return rf.ReadFrom(s)
+		return readFrom(rf, s, s.left)
 	}
 	return s.pump(plainSink{w})
+}
+
+// flushFrom is the size from which a body is sent apart from its header. A
+// response that has not sent its header yet copies the beginning of the body, to
+// guess its type, which then costs more than what one write less saves.
+const flushFrom = 8 << 10
+
+// readFrom has a writer read n bytes of src.
+func readFrom(w io.ReaderFrom, src io.Reader, n int64) (int64, error) {
+	if f, ok := w.(interface{ Flush() }); ok && n >= flushFrom {
+		f.Flush()
+	}
+	return w.ReadFrom(src)
 }
 
 // asConn finds the connection behind a writer that is a TCP connection, or wraps
@@ -231,7 +244,7 @@ func (s *objectSection) WriteTo(w io.Writer) (int64, error) {
 			return n, err
 		}
 	} else if rf, ok := w.(io.ReaderFrom); ok {
-		return rf.ReadFrom(s)
+		return readFrom(rf, s, s.end-s.pos)
 	}
 	buf := buffers.Get().(*buffer)
 	defer buffers.Put(buf)

@@ -100,3 +100,30 @@ func TestClientGoesAway(t *testing.T) {
 	}
 	s.Close() // waits for the handlers; the fixture's Close then finds every object released
 }
+
+// response notes what is asked of it before the body.
+type response struct {
+	bytes.Buffer
+	flushed bool
+}
+
+func (r *response) Flush() { r.flushed = true }
+
+// TestFlushBeforeBody sends the header on its own before a body that is worth it.
+func TestFlushBeforeBody(t *testing.T) {
+	f := newDirFixture(t)
+	data := randomBytes(1, 300_000)
+	r, err := f.Open(context.Background(), f.mustIngest(t, data).Xet)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n, want := range map[int64]bool{1: false, flushFrom - 1: false, flushFrom: true, 300_000: true} {
+		var w response
+		if _, err := r.WriteRange(&w, 0, n); err != nil || !bytes.Equal(w.Bytes(), data[:n]) {
+			t.Errorf("%d bytes: %v, got %d", n, err, w.Len())
+		}
+		if w.flushed != want {
+			t.Errorf("%d bytes: flushed %v, want %v", n, w.flushed, want)
+		}
+	}
+}
