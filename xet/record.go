@@ -68,7 +68,7 @@ func ParseHeader(b []byte) (Header, error) {
 
 // Decoder inflates chunks. It keeps scratch space and so serves one goroutine at
 // a time; the zero value is ready for use.
-type Decoder struct{ lanes []byte }
+type Decoder struct{ lanes, chunk []byte }
 
 // Decode inflates a payload into dst, which must have the size of the chunk.
 func (d *Decoder) Decode(dst, payload []byte, scheme Scheme) error {
@@ -119,16 +119,14 @@ func group4(dst, src []byte) {
 	i := 0
 	for ; i+8 <= n; i += 8 {
 		s := src[4*i : 4*i+32]
-		var p [4]uint64 // two quads each, transposed below into eight bytes per lane
-		for k := range p {
-			p[k] = binary.LittleEndian.Uint64(s[8*k:])
-		}
-		a, b := transpose(p[0], p[1])
-		c, d := transpose(p[2], p[3])
-		binary.LittleEndian.PutUint64(l0[i:], a&low32|c<<32)
-		binary.LittleEndian.PutUint64(l1[i:], a>>32|c&^low32)
-		binary.LittleEndian.PutUint64(l2[i:], b&low32|d<<32)
-		binary.LittleEndian.PutUint64(l3[i:], b>>32|d&^low32)
+		p0, p1 := binary.LittleEndian.Uint64(s), binary.LittleEndian.Uint64(s[8:])
+		p2, p3 := binary.LittleEndian.Uint64(s[16:]), binary.LittleEndian.Uint64(s[24:])
+		// Quads 0 and 4, 1 and 5, 2 and 6, 3 and 7.
+		a, b, c, d := transpose(p0&low32|p2<<32, p0>>32|p2&^low32, p1&low32|p3<<32, p1>>32|p3&^low32)
+		binary.LittleEndian.PutUint64(l0[i:], a)
+		binary.LittleEndian.PutUint64(l1[i:], b)
+		binary.LittleEndian.PutUint64(l2[i:], c)
+		binary.LittleEndian.PutUint64(l3[i:], d)
 	}
 	for ; i < n; i++ {
 		l0[i], l1[i], l2[i], l3[i] = src[4*i], src[4*i+1], src[4*i+2], src[4*i+3]
@@ -140,28 +138,27 @@ func group4(dst, src []byte) {
 
 const low32 = 1<<32 - 1
 
-// transpose takes four quads of bytes (two in x, two in y) and returns lanes 0
-// and 1 (four bytes each) in a, lanes 2 and 3 in b.
-func transpose(x, y uint64) (a, b uint64) {
-	const (
-		even16 = 0x0000ffff0000ffff
-		even8  = 0x00ff00ff00ff00ff
-	)
-	// Halves: bytes 0 1 of each quad to lo, bytes 2 3 to hi.
-	lo := pack16(x&even16) | pack16(y&even16)<<32
-	hi := pack16(x>>16&even16) | pack16(y>>16&even16)<<32
-	a = pack8(lo&even8) | pack8(lo>>8&even8)<<32
-	b = pack8(hi&even8) | pack8(hi>>8&even8)<<32
-	return a, b
+// transpose takes quads of bytes by pairs, 0 and 4, 1 and 5, 2 and 6, 3 and 7,
+// and returns their four lanes. It is its own inverse: both steps are, and their
+// order does not matter.
+func transpose(a, b, c, d uint64) (uint64, uint64, uint64, uint64) {
+	a, b = swap8(a, b)
+	c, d = swap8(c, d)
+	a, c = swap16(a, c)
+	b, d = swap16(b, d)
+	return a, b, c, d
 }
 
-// pack16 joins the two 16-bit fields at bits 0 and 32.
-func pack16(v uint64) uint64 { return (v | v>>16) & low32 }
+// swap8 swaps the odd bytes of x with the even bytes of y.
+func swap8(x, y uint64) (uint64, uint64) {
+	t := (x>>8 ^ y) & 0x00ff00ff00ff00ff
+	return x ^ t<<8, y ^ t
+}
 
-// pack8 joins the four 8-bit fields at bits 0, 16, 32 and 48.
-func pack8(v uint64) uint64 {
-	v = (v | v>>8) & 0x0000ffff0000ffff
-	return (v | v>>16) & low32
+// swap16 does the same with halves of quads.
+func swap16(x, y uint64) (uint64, uint64) {
+	t := (x>>16 ^ y) & 0x0000ffff0000ffff
+	return x ^ t<<16, y ^ t
 }
 
 // ungroup4 is the inverse of group4.
@@ -175,13 +172,11 @@ func ungroup4(dst, src []byte) {
 		d := dst[4*i : 4*i+32]
 		a, b := binary.LittleEndian.Uint64(l0[i:]), binary.LittleEndian.Uint64(l1[i:])
 		c, e := binary.LittleEndian.Uint64(l2[i:]), binary.LittleEndian.Uint64(l3[i:])
-		// Pairs of lanes 0 and 1, and of 2 and 3, in 16-bit fields; then quads.
-		lo, hi := spread8(a&low32)|spread8(b&low32)<<8, spread8(c&low32)|spread8(e&low32)<<8
-		binary.LittleEndian.PutUint64(d, spread16(lo&low32)|spread16(hi&low32)<<16)
-		binary.LittleEndian.PutUint64(d[8:], spread16(lo>>32)|spread16(hi>>32)<<16)
-		lo, hi = spread8(a>>32)|spread8(b>>32)<<8, spread8(c>>32)|spread8(e>>32)<<8
-		binary.LittleEndian.PutUint64(d[16:], spread16(lo&low32)|spread16(hi&low32)<<16)
-		binary.LittleEndian.PutUint64(d[24:], spread16(lo>>32)|spread16(hi>>32)<<16)
+		a, b, c, e = transpose(a, b, c, e)
+		binary.LittleEndian.PutUint64(d, a&low32|b<<32)
+		binary.LittleEndian.PutUint64(d[8:], c&low32|e<<32)
+		binary.LittleEndian.PutUint64(d[16:], a>>32|b&^low32)
+		binary.LittleEndian.PutUint64(d[24:], c>>32|e&^low32)
 	}
 	for ; i < n; i++ {
 		dst[4*i], dst[4*i+1], dst[4*i+2], dst[4*i+3] = l0[i], l1[i], l2[i], l3[i]
@@ -190,12 +185,3 @@ func ungroup4(dst, src []byte) {
 		dst[4*n+k] = [4][]byte{l0, l1, l2, l3}[k][n]
 	}
 }
-
-// spread8 is the inverse of pack8: the four bytes of v go to bits 0, 16, 32, 48.
-func spread8(v uint64) uint64 {
-	v = (v | v<<16) & 0x0000ffff0000ffff
-	return (v | v<<8) & 0x00ff00ff00ff00ff
-}
-
-// spread16 is the inverse of pack16: the halves of v go to bits 0 and 32.
-func spread16(v uint64) uint64 { return (v | v<<16) & 0x0000ffff0000ffff }

@@ -139,11 +139,9 @@ func endedEarly(err error) error {
 // ReadChunks decodes the records of chunks [start, end), which are in records,
 // and calls yield with the bytes of each, valid during the call. It checks their
 // headers against the index; hashes are for those to check who do not trust
-// whoever keeps the records (ReadVerified).
-func (x *Index) ReadChunks(records []byte, start, end int, yield func(chunk []byte) error) error {
+// whoever keeps the records (ReadVerified). The decoder lends its scratch space.
+func (x *Index) ReadChunks(dec *Decoder, records []byte, start, end int, yield func(chunk []byte) error) error {
 	base := x.Offset(start)
-	var dec Decoder
-	var buf []byte
 	for i := start; i < end; i++ {
 		c := x.Chunk(i)
 		at := int64(c.Offset) - base
@@ -160,11 +158,11 @@ func (x *Index) ReadChunks(records []byte, start, end int, yield func(chunk []by
 		}
 		raw := record[HeaderSize:]
 		if h.Scheme != Stored {
-			buf = grow(buf, h.Raw)
-			if err := dec.Decode(buf, raw, h.Scheme); err != nil {
+			dec.chunk = grow(dec.chunk, h.Raw)
+			if err := dec.Decode(dec.chunk, raw, h.Scheme); err != nil {
 				return err
 			}
-			raw = buf
+			raw = dec.chunk
 		}
 		if err := yield(raw); err != nil {
 			return err
@@ -176,7 +174,7 @@ func (x *Index) ReadChunks(records []byte, start, end int, yield func(chunk []by
 // ReadVerified is ReadChunks with a check of every chunk's hash.
 func (x *Index) ReadVerified(records []byte, start, end int, yield func(chunk []byte) error) error {
 	i := start
-	return x.ReadChunks(records, start, end, func(chunk []byte) error {
+	return x.ReadChunks(new(Decoder), records, start, end, func(chunk []byte) error {
 		if h := x.Hash(i); ChunkHash(chunk) != h {
 			return corruptf("chunk %d does not have the hash %v", i, h)
 		}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"math/rand/v2"
 	"testing"
 )
 
@@ -52,6 +53,31 @@ func BenchmarkRead(b *testing.B) {
 					b.Fatal(err)
 				}
 				if _, err := r.WriteTo(struct{ io.Writer }{io.Discard}); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+// BenchmarkRange reads 64 KiB at random places without a network.
+func BenchmarkRange(b *testing.B) {
+	const size, n = 256 << 20, 64 << 10
+	for name, make := range map[string]func(seed uint64, n int) []byte{
+		"random": randomBytes, "text": textBytes, "weights": halfBytes,
+	} {
+		b.Run(name, func(b *testing.B) {
+			f := newDirFixture(b)
+			file := f.mustIngest(b, make(1, size))
+			rng := rand.New(rand.NewPCG(1, 2))
+			b.SetBytes(n)
+			b.ReportAllocs()
+			for b.Loop() {
+				r, err := f.Open(context.Background(), file.Xet)
+				if err != nil {
+					b.Fatal(err)
+				}
+				if _, err := r.WriteRange(struct{ io.Writer }{io.Discard}, rng.Int64N(size-n), n); err != nil {
 					b.Fatal(err)
 				}
 			}

@@ -214,7 +214,7 @@ func readRecords(o io.ReaderAt, sp span, dst []byte) error {
 		return fmt.Errorf("at %d: %w", from, err)
 	}
 	skip := sp.skip
-	return x.ReadChunks(records, sp.start, sp.end, func(chunk []byte) error {
+	return x.ReadChunks(&buf.dec, records, sp.start, sp.end, func(chunk []byte) error {
 		n := copy(dst, chunk[skip:])
 		dst, skip = dst[n:], 0
 		return nil
@@ -222,7 +222,10 @@ func readRecords(o io.ReaderAt, sp span, dst []byte) error {
 }
 
 // buffer is scratch space for a span.
-type buffer struct{ b []byte }
+type buffer struct {
+	b   []byte
+	dec xet.Decoder
+}
 
 var buffers = sync.Pool{New: func() any { return new(buffer) }}
 
