@@ -40,7 +40,7 @@ func (r *Repo) OpenHeld(ctx context.Context, f LargeFile) (*File, error) {
 // Held returns the large file of an entry as the repository holds it, or
 // hub.ErrEntryNotFound if it was purged while history names it.
 func (r *Repo) Held(ctx context.Context, e hub.Entry) (LargeFile, error) {
-	f, err := r.svc.db.Read().RepoFile(ctx, r.ID, e.LFS.OID)
+	f, err := r.svc.rows.file(ctx, r.ID, e.LFS.OID)
 	if errors.Is(err, store.ErrNotFound) {
 		return LargeFile{}, hub.Errorf(hub.CodeEntryNotFound, "The content of %s was deleted from this repository.", e.Path)
 	}

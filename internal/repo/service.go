@@ -29,6 +29,7 @@ type Service struct {
 	cas      *cas.Service
 	cache    *git.Cache
 	headers  *headerCache
+	rows     *rowCache
 	counter  *downloadCounter
 	spoolDir string
 	now      func() time.Time
@@ -58,8 +59,12 @@ func New(cfg Config) (*Service, error) {
 	if err != nil {
 		return nil, err
 	}
+	rows, err := newRowCache(cfg.DB)
+	if err != nil {
+		return nil, err
+	}
 	return &Service{
-		db: cfg.DB, cas: cfg.CAS, cache: cache, headers: headers,
+		db: cfg.DB, cas: cfg.CAS, cache: cache, headers: headers, rows: rows,
 		counter: newDownloadCounter(cfg.DB, cfg.Log), spoolDir: cfg.SpoolDir, now: cfg.Now, log: cfg.Log,
 	}, nil
 }
@@ -84,7 +89,7 @@ func (e *MovedError) Error() string { return "repository moved to " + e.To.Strin
 // see is reported as hub.ErrRepoNotFound, so that its existence stays hidden.
 // A former id gives *MovedError.
 func (s *Service) Open(ctx context.Context, actor hub.Actor, t hub.RepoType, id hub.RepoID, right authz.Right) (*Repo, error) {
-	found, err := s.db.Read().FindRepo(ctx, t, id)
+	found, err := s.rows.repo(ctx, t, id)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, hub.ErrRepoNotFound
 	}

@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"log"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/pressly/goose/v3"
@@ -25,6 +26,16 @@ type DB struct {
 	read    *sql.DB
 	write   *sql.DB
 	stmts   stmtCache
+	version atomic.Uint64 // grows with each write of this process
+}
+
+// Version grows with every write, before the write is acknowledged. What was
+// read at a version is current while the version is the same. exact is false
+// where other processes write as well and the version does not tell: PostgreSQL.
+// (A SQLite data folder has one server; commands beside it touch accounts and
+// tokens alone.)
+func (db *DB) Version() (v uint64, exact bool) {
+	return db.version.Load(), db.dialect.oneWriter
 }
 
 // Open opens "sqlite:PATH" or "postgres://…" and brings its schema up to date.
@@ -90,7 +101,9 @@ func (db *DB) updateOnce(ctx context.Context, fn func(*Q) error) error {
 	if err := fn(&Q{db: db, tx: tx, dialect: db.dialect}); err != nil {
 		return err
 	}
-	if err := tx.Commit(); err != nil {
+	err = tx.Commit()
+	db.version.Add(1) // even after an error: the commit may have happened
+	if err != nil {
 		return fmt.Errorf("commit: %w", normalize(err))
 	}
 	return nil

@@ -30,12 +30,13 @@ type dialect struct {
 	goose      goose.Dialect
 	blobType   string // what BLOB is called
 	cacheStmts bool
+	oneWriter  bool // one process writes what DB.Version covers
 	open       func(url string) (read, write *sql.DB, err error)
 }
 
 var (
 	sqliteDialect = dialect{
-		name: "sqlite", goose: goose.DialectSQLite3, blobType: "BLOB", cacheStmts: true, open: openSQLite,
+		name: "sqlite", goose: goose.DialectSQLite3, blobType: "BLOB", cacheStmts: true, oneWriter: true, open: openSQLite,
 	}
 	postgresDialect = dialect{
 		name: "postgres", goose: goose.DialectPostgres, blobType: "BYTEA", open: openPostgres,

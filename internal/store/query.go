@@ -37,6 +37,8 @@ func (q *Q) exec(ctx context.Context, name, text string, args ...any) (int64, er
 	run := q.db.write.ExecContext
 	if q.tx != nil {
 		run = q.tx.ExecContext
+	} else {
+		defer q.db.version.Add(1)
 	}
 	res, err := run(ctx, text, args...)
 	if err != nil {
