@@ -280,6 +280,9 @@ func TestTurns(t *testing.T) {
 				t.Errorf("%s never came", want)
 			}
 		}
+		synctest.Wait() // for those that are leaving
+		turns.mu.Lock()
+		defer turns.mu.Unlock()
 		if len(turns.accounts) != 0 || len(turns.slots) != 0 {
 			t.Errorf("left behind: %d accounts, %d slots", len(turns.accounts), len(turns.slots))
 		}
