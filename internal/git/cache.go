@@ -2,6 +2,7 @@ package git
 
 import (
 	"fmt"
+	"sync"
 
 	"github.com/maypok86/otter/v2"
 
@@ -12,11 +13,58 @@ import (
 const DefaultCacheBytes = 32 << 20
 
 // Cache keeps parsed trees and commits of all repositories, bounded by their
-// size in memory. Objects never change, so nothing is ever invalidated; the
+// size in memory (large trees apart, by a bound of their own). Objects never change, so nothing is ever invalidated; the
 // trees and commits of a deleted repository age out. It is safe for concurrent
 // use. A nil *Cache caches nothing.
 type Cache struct {
 	entries *otter.Cache[cacheKey, cached]
+	// large holds the last large trees on their own: a cache that admits by
+	// frequency turns away a large newcomer, and the tree that a commit just
+	// wrote is what the next commit reads.
+	large recent
+}
+
+// recent keeps the last few large trees, of at most maxLarge bytes together.
+type recent struct {
+	mu    sync.Mutex
+	trees []recentTree // oldest first
+	bytes int
+}
+
+type recentTree struct {
+	key    cacheKey
+	tree   *Tree
+	weight int
+}
+
+const (
+	largeTree = 128 << 10 // bytes of a tree that the main cache would not take
+	maxLarge  = 24 << 20
+)
+
+func (r *recent) get(key cacheKey) *Tree {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for i, t := range r.trees {
+		if t.key == key {
+			copy(r.trees[i:], r.trees[i+1:])
+			r.trees[len(r.trees)-1] = t
+			return t.tree
+		}
+	}
+	return nil
+}
+
+func (r *recent) put(key cacheKey, tree *Tree, weight int) {
+	if weight > maxLarge || r.get(key) != nil {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.trees = append(r.trees, recentTree{key, tree, weight})
+	for r.bytes += weight; r.bytes > maxLarge; r.trees = r.trees[1:] {
+		r.bytes -= r.trees[0].weight
+	}
 }
 
 type cacheKey struct {
@@ -83,12 +131,21 @@ func (c *Cache) get(repo int64, oid hub.OID) cached {
 	if c == nil {
 		return cached{}
 	}
-	v, _ := c.entries.GetIfPresent(cacheKey{repo, oid})
-	return v
+	key := cacheKey{repo, oid}
+	if v, ok := c.entries.GetIfPresent(key); ok {
+		return v
+	}
+	return cached{tree: c.large.get(key)}
 }
 
 func (c *Cache) put(repo int64, oid hub.OID, v cached) {
-	if c != nil {
-		c.entries.Set(cacheKey{repo, oid}, v)
+	if c == nil {
+		return
 	}
+	key := cacheKey{repo, oid}
+	if w := int(v.weight()); w >= largeTree {
+		c.large.put(key, v.tree, w)
+		return
+	}
+	c.entries.Set(key, v)
 }

@@ -38,7 +38,7 @@ type Service struct {
 }
 
 // treeCacheBytes bounds the parsed trees and commits kept in memory.
-const treeCacheBytes = 32 << 20
+const treeCacheBytes = 24 << 20
 
 // New makes a Service. Close it to write out pending download counts.
 func New(cfg Config) (*Service, error) {

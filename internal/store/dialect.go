@@ -128,6 +128,17 @@ func (d dialect) migrations(src fs.FS) (fs.FS, error) {
 	return out, err
 }
 
+// text is a statement with this dialect's parameters. SQLite takes $1 as the
+// name of a parameter, and searches the names of a statement one by one, which
+// makes long VALUES lists quadratic; ?1 is a number. No statement of this
+// package holds a dollar sign for anything else.
+func (d dialect) text(s string) string {
+	if d.name == "sqlite" {
+		return strings.ReplaceAll(s, "$", "?")
+	}
+	return s
+}
+
 // forUpdate is the clause that locks the selected rows until the transaction
 // ends. SQLite has one writer, so it needs none.
 func (d dialect) forUpdate() string {

@@ -19,6 +19,7 @@ type Q struct {
 }
 
 func (q *Q) rows(ctx context.Context, text string, args []any) (*sql.Rows, error) {
+	text = q.dialect.text(text)
 	switch {
 	case q.tx != nil:
 		return q.tx.QueryContext(ctx, text, args...)
@@ -40,7 +41,7 @@ func (q *Q) exec(ctx context.Context, name, text string, args ...any) (int64, er
 	} else {
 		defer q.db.version.Add(1)
 	}
-	res, err := run(ctx, text, args...)
+	res, err := run(ctx, q.dialect.text(text), args...)
 	if err != nil {
 		return 0, fmt.Errorf("%s: %w", name, normalize(err))
 	}

@@ -404,7 +404,7 @@ func (b *filterBuilder) where(f Filter) {
 		b.visible(f.Viewer)
 	}
 	if f.Owner != "" {
-		b.add("r.key >= ? AND r.key < ?", strings.ToLower(f.Owner)+"/", strings.ToLower(f.Owner)+"0") // "0" follows "/"
+		b.add("r.owner_id = (SELECT id FROM account WHERE name_key = ?)", strings.ToLower(f.Owner))
 	}
 	for _, s := range f.Search {
 		b.add(`r.key LIKE ? ESCAPE '\'`, "%"+likeEscaper.Replace(strings.ToLower(s))+"%")

@@ -37,8 +37,10 @@ CREATE TABLE repo (
 	derived        TEXT NOT NULL  -- JSON object: what only details show
 );
 CREATE UNIQUE INDEX repo_by_key ON repo (kind, key);
-CREATE INDEX repo_by_owner ON repo (owner_id, kind, updated_at);
-CREATE INDEX repo_by_created ON repo (kind, created_at, id);
+CREATE INDEX repo_by_owner ON repo (owner_id, kind, updated_at, id);
+CREATE INDEX repo_by_owner_created ON repo (owner_id, kind, created_at, id);
+-- The key is in it so that a search reads rows only where the name matches.
+CREATE INDEX repo_by_created ON repo (kind, created_at, id, key);
 CREATE INDEX repo_by_updated ON repo (kind, updated_at, id);
 CREATE INDEX repo_by_downloads ON repo (kind, downloads, id);
 CREATE INDEX repo_by_likes ON repo (kind, likes, id);
