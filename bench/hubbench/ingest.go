@@ -97,7 +97,7 @@ func (c *ingestCommand) parts(ctx context.Context, s *settings, kind dataKind, t
 	if err := cost.ofContent(ctx, file); err != nil {
 		return nil, err
 	}
-	diskCPU, diskWall, err := diskCost(s, file, cost.stored)
+	diskCPU, diskWall, err := diskCost(s, file, min(cost.stored, file.size)) // headers make what does not compress longer
 	if err != nil {
 		return nil, err
 	}
