@@ -72,7 +72,7 @@ func ParseRoute(escaped string) (Route, bool) {
 		return Route{}, false
 	}
 	if len(rest) > 0 {
-		if r.Verb, ok = unescape(rest[0]); !ok {
+		if r.Verb, ok = unescape(rest[0]); !ok || r.Verb == "" {
 			return Route{}, false
 		}
 		rest = rest[1:]

@@ -29,6 +29,7 @@ func TestParseRoute(t *testing.T) {
 		{"/api/models", Route{}, false},
 		{"/", Route{}, false},
 		{"/a/b%zz", Route{}, false},
+		{"/a/b//main", Route{}, false},
 		{"/a/b/resolve/main/x%00y", Route{}, false},
 	}
 	for _, tt := range tests {
