@@ -13,7 +13,8 @@ build:
 	go build -o bin/pantry ./cmd/pantry
 
 # Installs what the tests need (Python and JavaScript clients, PostgreSQL, an
-# S3 server, git-lfs) and runs every test against them.
+# S3 server) and runs every test against them. Python 3 with venv, npm and git
+# must be there; PostgreSQL comes from Debian's packages if it is not.
 test:
 	script/clients
 	script/with-services go test -count=1 -timeout 40m ./...

@@ -15,7 +15,8 @@ import (
 )
 
 type userCmd struct {
-	Create userCreateCmd `cmd:"" help:"Create a user."`
+	Create   userCreateCmd   `cmd:"" help:"Create a user."`
+	Password userPasswordCmd `cmd:"" help:"Make a link by which a user sets a new password."`
 }
 
 type userCreateCmd struct {
@@ -57,12 +58,40 @@ func (c *userCreateCmd) Run(ctx context.Context, streams Streams) error {
 	if c.PasswordStdin {
 		return nil
 	}
-	code, err := a.Identity.PasswordLink(ctx, created.Name)
+	return printPasswordLink(ctx, a, created.Name, streams.Out)
+}
+
+func printPasswordLink(ctx context.Context, a *app.App, user string, out io.Writer) error {
+	code, err := a.Identity.PasswordLink(ctx, user)
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(streams.Out, "To set a password, open this page of the hub (it works once):\n  /password?code=%s\n", code)
-	return nil
+	_, err = fmt.Fprintf(out, "To set a password, open this page of the hub (it works once):\n  /password?code=%s\n", code)
+	return err
+}
+
+type userPasswordCmd struct {
+	config.Storage `embed:""`
+	Name           string `arg:"" help:"User name."`
+}
+
+// Help is shown by --help.
+func (userPasswordCmd) Help() string {
+	return "Example:\n  pantry user password ada\n\nWorks beside a running server. The old password holds until the link is used."
+}
+
+// Run prints the link.
+func (c *userPasswordCmd) Run(ctx context.Context, streams Streams) error {
+	a, err := openApp(ctx, c.Storage, streams.Err)
+	if err != nil {
+		return err
+	}
+	defer a.Close()
+	user, err := account(ctx, a, c.Name)
+	if err != nil {
+		return err
+	}
+	return printPasswordLink(ctx, a, user.Name, streams.Out)
 }
 
 type orgCmd struct {

@@ -147,9 +147,22 @@ func decodeJSON(w http.ResponseWriter, r *http.Request, v any, limit int64) erro
 		return nil
 	}
 	if err := json.Unmarshal(body, v); err != nil {
-		return hub.Invalidf("The request body is not the expected JSON: %v", err)
+		return hub.Invalidf("The request body is not the expected JSON%s.", jsonPlace(err))
 	}
 	return nil
+}
+
+// jsonPlace says where a body is wrong, without the names of our types.
+func jsonPlace(err error) string {
+	var wrong *json.UnmarshalTypeError
+	var syntax *json.SyntaxError
+	switch {
+	case errors.As(err, &wrong) && wrong.Field != "":
+		return fmt.Sprintf(": %q cannot be a %s", wrong.Field, wrong.Value)
+	case errors.As(err, &syntax):
+		return fmt.Sprintf(": syntax error at byte %d", syntax.Offset)
+	}
+	return ""
 }
 
 // Bool reads a query flag as the clients spell it: "true" and "1" are on.

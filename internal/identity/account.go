@@ -45,6 +45,10 @@ func (s *Service) SignUp(ctx context.Context, n NewAccount, address string) (hub
 // OpenSignUp reports whether anybody may sign up.
 func (s *Service) OpenSignUp() bool { return s.policy.OpenSignUp }
 
+// Ready reports whether the hub has an account: until then it waits for its
+// first administrator, and nobody else can sign up.
+func (s *Service) Ready(ctx context.Context) (bool, error) { return s.db.Read().HasAccounts(ctx) }
+
 // CreateUser adds a user on behalf of an administrator. Without a password the
 // account is opened by access tokens and by a password link only.
 func (s *Service) CreateUser(ctx context.Context, n NewAccount) (hub.Account, error) {

@@ -18,7 +18,7 @@ import (
 type Config struct {
 	DB       *store.DB
 	CAS      *cas.Service
-	SpoolDir string           // for commit bodies too large for memory; may be cleared at any time
+	SpoolDir string           // for commit bodies too large for memory; may be cleared while no service runs
 	Now      func() time.Time // time.Now if nil
 	Log      *slog.Logger     // slog.Default if nil
 }

@@ -152,6 +152,7 @@ type frame struct {
 	Nav    string // the entry of the main menu that is current
 	Actor  hub.Actor
 	SignUp bool   // anybody may join
+	Fresh  bool   // the hub waits for its first account
 	Next   string // where signing in leads back to
 	Narrow bool   // a page with one small form
 	Body   any
@@ -174,7 +175,11 @@ func (s *Server) showForm(v *visit, name, title string, body any) error {
 
 func (s *Server) write(v *visit, status int, name string, f frame) error {
 	f.Actor = v.actor
-	f.SignUp = s.identity.OpenSignUp()
+	ready, err := s.identity.Ready(v.r.Context())
+	if err != nil {
+		return err
+	}
+	f.Fresh, f.SignUp = !ready, ready && s.identity.OpenSignUp()
 	if v.r.Method == http.MethodGet {
 		f.Next = v.r.URL.RequestURI()
 	}
