@@ -95,7 +95,10 @@ func TestWire(t *testing.T) {
 // TestNginx runs a load on the peer and reads its CPU time and memory.
 func TestNginx(t *testing.T) {
 	if _, err := exec.LookPath("nginx"); err != nil {
-		t.Skip("no nginx here")
+		if os.Getenv("CI") == "true" {
+			t.Fatal("nginx is not installed: run the tests through script/with-services")
+		}
+		t.Skip("no nginx here (script/with-services installs it)")
 	}
 	s := &settings{Work: t.TempDir(), Nginx: "nginx"}
 	file, err := s.data(random, 64<<20)

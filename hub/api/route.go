@@ -192,11 +192,6 @@ func EscapePath(p string) string {
 // CASURL is the base of the Xet service below a hub's public URL.
 func CASURL(base string) string { return base + "/cas" }
 
-// ResolveURL is the URL of a file's bytes.
-func ResolveURL(base string, t hub.RepoType, id hub.RepoID, rev, path string) string {
-	return base + PathOf(t, id) + "/resolve/" + url.PathEscape(rev) + "/" + EscapePath(path)
-}
-
 // XetReadTokenURL is where a client gets a token to read files of a commit.
 func XetReadTokenURL(base string, t hub.RepoType, id hub.RepoID, commit hub.OID) string {
 	return base + "/api/" + t.Plural() + "/" + id.String() + "/xet-read-token/" + commit.String()

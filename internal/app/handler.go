@@ -54,7 +54,7 @@ func (a *App) buildHandler() error {
 		fixed: http.NewServeMux(),
 		api:   hubapi.New(hubapi.Config{Repos: a.Repos, Actor: actor, Base: a.Base, MintXet: tokens.Mint, Address: address}),
 		git: githttp.New(githttp.Config{
-			Repos: a.Repos, LFS: a.lfs, Actor: actor, Base: a.Base, MintXet: tokens.Mint,
+			Repos: a.Repos, LFS: a.lfs, Actor: actor, Base: a.Base, MintXet: tokens.Mint, Challenge: authapi.Challenge,
 			MultipartAbove: a.Config.LFSMultipartAbove, PartSize: a.Config.LFSPartSize,
 		}),
 		web: pages,

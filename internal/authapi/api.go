@@ -12,7 +12,7 @@ type Config struct {
 	Identity *identity.Service
 	Auth     *Authenticator
 	Base     func(*http.Request) string // public URL of the hub as this client knows it, without a final slash
-	Address  func(*http.Request) string // of the client, for rate limits; nil: RemoteAddress
+	Address  func(*http.Request) string // of the client, for rate limits
 }
 
 // API serves the routes of this package.
@@ -25,11 +25,8 @@ type API struct {
 
 // New makes an API.
 func New(c Config) (*API, error) {
-	if c.Identity == nil || c.Auth == nil || c.Base == nil {
-		return nil, errors.New("authapi: Identity, Auth and Base are needed")
-	}
-	if c.Address == nil {
-		c.Address = RemoteAddress
+	if c.Identity == nil || c.Auth == nil || c.Base == nil || c.Address == nil {
+		return nil, errors.New("authapi: Identity, Auth, Base and Address are needed")
 	}
 	return &API{identity: c.Identity, auth: c.Auth, base: c.Base, address: c.Address}, nil
 }

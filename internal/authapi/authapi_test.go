@@ -41,7 +41,11 @@ func newSite(t *testing.T) *site {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a, err := New(Config{Identity: ids, Auth: auth, Base: func(*http.Request) string { return base }})
+	address, err := httpx.ClientAddress(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := New(Config{Identity: ids, Auth: auth, Base: func(*http.Request) string { return base }, Address: address})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,7 +3,6 @@ package authapi
 import (
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"net/url"
 
@@ -144,14 +143,4 @@ func (a *Authenticator) cookie(value string, maxAge int) *http.Cookie {
 		Name: a.cookieName(), Value: value, Path: "/", MaxAge: maxAge,
 		HttpOnly: true, Secure: a.secure, SameSite: http.SameSiteLaxMode,
 	}
-}
-
-// RemoteAddress is the address that a request's connection comes from. Behind
-// a proxy it is the proxy's.
-func RemoteAddress(r *http.Request) string {
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil {
-		return r.RemoteAddr
-	}
-	return host
 }

@@ -109,8 +109,6 @@ func (c *cache[V]) get(ctx context.Context, id hub.XetHash) (V, error) {
 	return c.entries.Get(ctx, id, otter.LoaderFunc[hub.XetHash, V](c.load))
 }
 
-func (c *cache[V]) put(id hub.XetHash, v V) { c.entries.Set(id, v) }
-
 // drop forgets an entry: whoever finds its object gone loads it again.
 func (c *cache[V]) drop(id hub.XetHash) { c.entries.Invalidate(id) }
 

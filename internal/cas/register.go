@@ -37,8 +37,8 @@ func (up *ShardUpload) Register(ctx context.Context, scope Scope, progress Progr
 
 // contents returns the SHA-256 of each file.
 func (up *ShardUpload) contents(ctx context.Context, account int64, progress Progress) ([]hub.SHA256, error) {
-	sums, todo, err := up.knownContents(ctx)
-	if err != nil || len(todo) == 0 {
+	sums, unknown, err := up.knownContents(ctx)
+	if err != nil || len(unknown) == 0 {
 		return sums, err
 	}
 	done, err := up.svc.turns.wait(ctx, account, up.weight())
@@ -47,10 +47,10 @@ func (up *ShardUpload) contents(ctx context.Context, account int64, progress Pro
 	}
 	defer done()
 	// The shard before this one may have had the same files.
-	if sums, todo, err = up.knownContents(ctx); err != nil {
+	if sums, unknown, err = up.knownContents(ctx); err != nil {
 		return nil, err
 	}
-	return sums, up.hashAll(ctx, todo, sums, progress)
+	return sums, up.hashAll(ctx, unknown, sums, progress)
 }
 
 // knownContents returns the SHA-256 of each file, zero if it has never been
@@ -93,17 +93,17 @@ func sameContent(f *shardFile, sha hub.SHA256) error {
 }
 
 // hashAll fills in the sums of the files with these numbers, each file once.
-func (up *ShardUpload) hashAll(ctx context.Context, todo []int, sums []hub.SHA256, progress Progress) error {
+func (up *ShardUpload) hashAll(ctx context.Context, unknown []int, sums []hub.SHA256, progress Progress) error {
 	distinct := make(map[hub.XetHash]hub.SHA256)
 	var verified, total int64
-	for _, i := range todo {
+	for _, i := range unknown {
 		f := &up.files[i]
 		if _, ok := distinct[f.id]; !ok {
 			total += f.size
 			distinct[f.id] = hub.SHA256{} // to come
 		}
 	}
-	for _, i := range todo {
+	for _, i := range unknown {
 		f := &up.files[i]
 		if distinct[f.id].IsZero() {
 			sum, err := up.hash(ctx, f, func(n int64) {

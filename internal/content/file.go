@@ -40,9 +40,6 @@ func OpenStored(ctx context.Context, c *cas.Service, id hub.XetHash) (*File, err
 	return &File{size: stored.Size(), stored: stored}, nil
 }
 
-// OpenBytes is a File over bytes in memory: the pointer of a large file.
-func OpenBytes(b []byte) *File { return &File{size: int64(len(b)), small: bytes.NewReader(b)} }
-
 // Size is the number of bytes.
 func (f *File) Size() int64 { return f.size }
 

@@ -22,6 +22,8 @@ type Config struct {
 	Actor   func(*http.Request) (hub.Actor, error)
 	Base    func(*http.Request) string // public URL as this client knows it
 	MintXet api.MintXet
+	// Challenge makes a handler\'s 401 ask for a user name and password.
+	Challenge func(httpx.Handler) httpx.Handler
 	// MultipartAbove is the size over which an upload is split into parts of
 	// PartSize, for clients that can.
 	MultipartAbove int64
@@ -58,7 +60,7 @@ func (s *Server) ServeTransfer(w http.ResponseWriter, r *http.Request) {
 // ServeRepo answers /{id}.git/….
 func (s *Server) ServeRepo(w http.ResponseWriter, r *http.Request, route api.Route) {
 	httpx.NoteSurface(r.Context(), "lfs")
-	httpx.Handler(func(w http.ResponseWriter, r *http.Request) error {
+	s.Challenge(func(w http.ResponseWriter, r *http.Request) error {
 		switch r.Method + " " + route.Verb + "/" + route.Tail() {
 		case "POST info/lfs/objects/batch":
 			return s.batch(w, r, route)
@@ -77,7 +79,6 @@ func (s *Server) ServeRepo(w http.ResponseWriter, r *http.Request, route api.Rou
 func (s *Server) open(w http.ResponseWriter, r *http.Request, route api.Route, right authz.Right) (*repo.Repo, error) {
 	actor, err := s.Actor(r)
 	if err != nil {
-		w.Header().Set("WWW-Authenticate", `Basic realm="Pantry", charset="UTF-8"`)
 		return nil, err
 	}
 	id, err := route.ID()
@@ -92,7 +93,6 @@ func (s *Server) open(w http.ResponseWriter, r *http.Request, route api.Route, r
 		w.WriteHeader(http.StatusTemporaryRedirect)
 		return nil, nil
 	case err != nil && actor.IsAnonymous():
-		w.Header().Set("WWW-Authenticate", `Basic realm="Pantry", charset="UTF-8"`)
 		w.Header().Set("X-Error-Code", api.ErrorHeader(hub.CodeOf(err)))
 		return nil, hub.ErrUnauthenticated
 	}

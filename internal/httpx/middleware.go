@@ -221,19 +221,3 @@ func (rec *recorder) Flush() {
 
 // Unwrap lets http.ResponseController reach the connection.
 func (rec *recorder) Unwrap() http.ResponseWriter { return rec.ResponseWriter }
-
-// NoteBytes adds bytes that left past the writer (by a raw sendfile on the
-// connection) to the log and the metrics.
-func NoteBytes(w http.ResponseWriter, n int64) {
-	for {
-		if rec, ok := w.(*recorder); ok {
-			rec.written += n
-			return
-		}
-		u, ok := w.(interface{ Unwrap() http.ResponseWriter })
-		if !ok {
-			return
-		}
-		w = u.Unwrap()
-	}
-}

@@ -24,7 +24,7 @@ type Config struct {
 	// Base is the public URL of the hub as this client knows it, without a
 	// trailing slash. Commands that pages show contain it.
 	Base func(*http.Request) string
-	// Address of the client, for rate limits; nil: authapi.RemoteAddress.
+	// Address of the client, for rate limits.
 	Address func(*http.Request) string
 	// ImageSources are the origins, besides the hub itself, that images and
 	// other media in pages may come from, as in a content security policy. Nil
@@ -53,11 +53,8 @@ type Server struct {
 
 // New makes a Server.
 func New(cfg Config) (*Server, error) {
-	if cfg.Repos == nil || cfg.Identity == nil || cfg.Auth == nil || cfg.Base == nil {
-		return nil, errors.New("web: Repos, Identity, Auth and Base are required")
-	}
-	if cfg.Address == nil {
-		cfg.Address = authapi.RemoteAddress
+	if cfg.Repos == nil || cfg.Identity == nil || cfg.Auth == nil || cfg.Base == nil || cfg.Address == nil {
+		return nil, errors.New("web: Repos, Identity, Auth, Base and Address are required")
 	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now

@@ -62,7 +62,11 @@ func newSite(t *testing.T) *site {
 	if err != nil {
 		t.Fatal(err)
 	}
-	pages, err := New(Config{Repos: repos, Identity: ids, Auth: auth, Base: func(*http.Request) string { return s.url }})
+	address, err := httpx.ClientAddress(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pages, err := New(Config{Repos: repos, Identity: ids, Auth: auth, Base: func(*http.Request) string { return s.url }, Address: address})
 	if err != nil {
 		t.Fatal(err)
 	}
