@@ -31,13 +31,12 @@ type Dir struct {
 	lock *os.File
 
 	durable sync.Map  // folders below root whose names are known to be on disk
-	buffers sync.Pool // *[copyBuffer]byte
+	pieces  sync.Pool // *piece
 }
 
 const (
-	tmpName    = ".tmp"
-	lockName   = "lock"
-	copyBuffer = 256 << 10
+	tmpName  = ".tmp"
+	lockName = "lock"
 )
 
 // OpenDir opens the bucket in the folder root, which is made if absent. What
@@ -49,7 +48,7 @@ func OpenDir(root string) (*Dir, error) {
 		return nil, fmt.Errorf("bucket: %w", err)
 	}
 	d := &Dir{root: root}
-	d.buffers.New = func() any { return new([copyBuffer]byte) }
+	d.pieces.New = func() any { return new(piece) }
 	if err := os.MkdirAll(d.abs(tmpName), 0o700); err != nil {
 		return nil, fmt.Errorf("bucket: %w", spaceError(err))
 	}
@@ -104,47 +103,19 @@ func (d *Dir) put(ctx context.Context, key string, r io.Reader, size int64) (cre
 		// Its writer may not have come to syncing the folder yet.
 		return false, syncDir(d.abs(folder))
 	}
-	tmp, err := d.writeTemp(ctx, r, size)
-	if err != nil {
-		return false, err
-	}
-	defer os.Remove(tmp)
-	if err := d.makeDir(folder); err != nil {
-		return false, err
-	}
-	err = publish(tmp, d.abs(key))
-	if err != nil && !errors.Is(err, fs.ErrExist) {
-		return false, err
-	}
-	return err == nil, syncDir(d.abs(folder))
-}
-
-// writeTemp writes and syncs a file in .tmp. It leaves none when it fails.
-func (d *Dir) writeTemp(ctx context.Context, r io.Reader, size int64) (name string, err error) {
 	src, err := newSource(ctx, r, size)
 	if err != nil {
-		return "", err
+		return false, err
 	}
-	f, err := os.CreateTemp(d.abs(tmpName), "put-*")
+	s, err := d.Stage(ctx)
 	if err != nil {
-		return "", err
+		return false, err
 	}
-	defer func() {
-		if err != nil {
-			f.Close()
-			os.Remove(f.Name())
-		}
-	}()
-	buf := d.buffers.Get().(*[copyBuffer]byte)
-	defer d.buffers.Put(buf)
-	// Without its ReadFrom, the file is written through our larger buffer.
-	if _, err := io.CopyBuffer(struct{ io.Writer }{f}, src, buf[:]); err != nil {
-		return "", err
+	defer s.Discard()
+	if err := s.readFrom(src); err != nil {
+		return false, err
 	}
-	if err := f.Sync(); err != nil {
-		return "", err
-	}
-	return f.Name(), f.Close()
+	return s.commit(key, size)
 }
 
 // publish gives the finished file tmp its name, or returns fs.ErrExist. Where
@@ -252,9 +223,14 @@ func (d *Dir) Presign(_ context.Context, key string, _ time.Duration) (string, e
 
 // Check implements Bucket: it writes and removes a file.
 func (d *Dir) Check(ctx context.Context) error {
-	name, err := d.writeTemp(ctx, strings.NewReader("probe"), int64(len("probe")))
-	if err == nil {
-		err = os.Remove(name)
+	const probe = "probe"
+	s, err := d.Stage(ctx)
+	if err != nil {
+		return err
+	}
+	defer s.Discard()
+	if _, err = io.WriteString(s, probe); err == nil {
+		err = s.sync(int64(len(probe)))
 	}
 	if err != nil {
 		return fmt.Errorf("bucket: check %s: %w", d.root, spaceError(err))

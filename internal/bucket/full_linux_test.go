@@ -32,6 +32,18 @@ func TestDirFull(t *testing.T) {
 	if _, err := b.Put(t.Context(), "large", bytes.NewReader(tooLarge), int64(len(tooLarge))); !errors.Is(err, bucket.ErrNoSpace) {
 		t.Errorf("Put on a full disk: %v, want ErrNoSpace", err)
 	}
+	// A staged object is refused by a later Write or when it is committed.
+	s, err := b.Stage(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err = s.Write(tooLarge); err == nil {
+		_, err = s.Commit(t.Context(), "staged", int64(len(tooLarge)))
+	}
+	if !errors.Is(err, bucket.ErrNoSpace) {
+		t.Errorf("staging on a full disk: %v, want ErrNoSpace", err)
+	}
+	s.Discard()
 	if names := tmpFiles(t, root); len(names) > 0 {
 		t.Errorf("left in .tmp: %v", names)
 	}

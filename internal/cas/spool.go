@@ -19,17 +19,16 @@ import (
 const spoolMemory = 256 << 10
 
 // spool holds the bytes of an object whose key is not known before its last
-// byte: in memory while they are few, then in a file. It serves one goroutine at
-// a time and must be closed.
+// byte. It serves one goroutine at a time and must be closed.
 type spool struct {
 	svc      *Service
 	readBack bool // it is not for the bucket
-	mem      []byte
 
-	// At most one of these is set. A folder bucket has the object written where
-	// it will stay; for other buckets it waits in a file without a name, which
-	// does not outlive the process.
+	// A folder bucket has the object written where it will stay. For other
+	// buckets, and to be read back, it is in memory while it is small, then in a
+	// file without a name, which does not outlive the process.
 	staged *bucket.Staged
+	mem    []byte
 	file   *os.File
 }
 
@@ -46,7 +45,24 @@ func (s *Service) newBuffer() *spool { return &spool{svc: s, readBack: true} }
 
 // Write appends p.
 func (s *spool) Write(p []byte) (int, error) {
-	if s.staged == nil && s.file == nil {
+	n, err := s.write(p)
+	if err != nil {
+		return n, spoolError(err)
+	}
+	return n, nil
+}
+
+func (s *spool) write(p []byte) (n int, err error) {
+	if b, ok := s.svc.bucket.(stager); ok && !s.readBack {
+		if s.staged == nil {
+			s.staged, err = b.Stage(context.Background()) // what is staged outlives no request
+			if err != nil {
+				return 0, err
+			}
+		}
+		return s.staged.Write(p)
+	}
+	if s.file == nil {
 		if len(s.mem)+len(p) <= spoolMemory {
 			s.mem = append(s.mem, p...)
 			return len(p), nil
@@ -55,35 +71,17 @@ func (s *spool) Write(p []byte) (int, error) {
 			return 0, err
 		}
 	}
-	n, err := s.disk().Write(p)
-	if err != nil {
-		return n, spoolError(err)
-	}
-	return n, nil
-}
-
-func (s *spool) disk() io.Writer {
-	if s.staged != nil {
-		return s.staged
-	}
-	return s.file
+	return s.file.Write(p)
 }
 
 // spill moves what is in memory to a file.
 func (s *spool) spill() (err error) {
-	if b, ok := s.svc.bucket.(stager); ok && !s.readBack {
-		s.staged, err = b.Stage(context.Background()) // what is staged outlives no request
-	} else {
-		s.file, err = namelessFile(s.svc.spoolDir)
-	}
+	s.file, err = namelessFile(s.svc.spoolDir)
 	if err == nil {
-		_, err = s.disk().Write(s.mem)
+		_, err = s.file.Write(s.mem)
 	}
 	s.mem = nil
-	if err != nil {
-		return spoolError(err)
-	}
-	return nil
+	return err
 }
 
 // namelessFile opens an empty file that vanishes when it is closed.
