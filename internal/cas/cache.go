@@ -127,6 +127,31 @@ type object struct {
 	key  string
 	refs int
 	used uint64
+
+	// once guards data, the object mapped into memory.
+	once sync.Once
+	data []byte
+}
+
+// mapped is the object in memory, or nil if it cannot be mapped. The bytes are
+// for the kernel only: they must be given to a system call, which fails where
+// the disk does; Go code that reads them would crash. They are valid until the
+// object is released.
+func (o *object) mapped() []byte {
+	o.once.Do(func() {
+		if f := o.File(); f != nil {
+			o.data, _ = mapFile(f, o.Size()) // what cannot be mapped is read
+		}
+	})
+	return o.data
+}
+
+// Close implements io.Closer.
+func (o *object) Close() error {
+	if o.data != nil {
+		unmapFile(o.data)
+	}
+	return o.Object.Close()
 }
 
 func newObjectCache(b bucket.Bucket) *objectCache {

@@ -10,7 +10,8 @@ import (
 )
 
 // WriteRange writes n bytes of the file from off on. To an HTTP response over
-// plain TCP, bytes that lie uncompressed in a local file go by sendfile.
+// plain TCP, bytes that lie uncompressed in a local file go from the page cache
+// to the socket in one step.
 func (r *Reader) WriteRange(w io.Writer, off, n int64) (int64, error) {
 	if off < 0 || n < 0 || off+n > r.Size() {
 		return 0, fmt.Errorf("cas: range [%d, %d) of a file of %d bytes", off, off+n, r.Size())
@@ -44,13 +45,10 @@ func (s *section) advance(n int64) { s.pos, s.left = s.pos+n, s.left-n }
 // its header and then has the TCP connection read from the section, which comes
 // back here with a writer that wraps the connection.
 func (s *section) WriteTo(w io.Writer) (int64, error) {
-	if conn, ok := asConn(w); ok {
-		return s.pump(&connSink{w: w, conn: conn})
-	}
-	if rf, ok := w.(io.ReaderFrom); ok {
+	if rf, ok := w.(io.ReaderFrom); ok && !isConn(w) {
 		return readFrom(rf, s, s.left)
 	}
-	return s.pump(plainSink{w})
+	return s.pump(w)
 }
 
 // flushFrom is the size from which a body is sent apart from its header. A
@@ -66,80 +64,53 @@ func readFrom(w io.ReaderFrom, src io.Reader, n int64) (int64, error) {
 	return w.ReadFrom(src)
 }
 
-// asConn finds the connection behind a writer that is a TCP connection, or wraps
-// one in order to hide its ReadFrom, as package net does.
-func asConn(w io.Writer) (syscall.RawConn, bool) {
-	c, ok := w.(interface {
+// isConn reports whether a writer hands memory to the kernel without looking at
+// it: a TCP connection, or what wraps one in order to hide its ReadFrom, as
+// package net does.
+func isConn(w io.Writer) bool {
+	_, ok := w.(interface {
 		syscall.Conn
 		net.Conn
 	})
-	if !ok {
-		return nil, false
-	}
-	raw, err := c.SyscallConn()
-	return raw, err == nil
+	return ok
 }
 
-// sink takes the spans of a section in order.
-type sink interface {
-	// direct sends a span straight from its object; done is false if it cannot,
-	// and then nothing was sent.
-	direct(o *object, sp span) (n int64, done bool, err error)
-
-	// write writes bytes that were read.
-	io.Writer
-}
-
-// plainSink writes to any writer.
-type plainSink struct{ io.Writer }
-
-func (plainSink) direct(*object, span) (int64, bool, error) { return 0, false, nil }
-
-// connSink writes to a connection.
-type connSink struct {
-	w    io.Writer
-	conn syscall.RawConn
-}
-
-func (c *connSink) Write(p []byte) (int, error) { return c.w.Write(p) }
-
-// direct sends the pieces of a span by sendfile, one call each: the connection
-// stays ours between them, so a piece costs one system call.
-func (c *connSink) direct(o *object, sp span) (int64, bool, error) {
-	var sent int64
-	err := sp.eachPiece(func(off int64, n int) error {
-		done, err := sendfile(c.conn, o.File(), off, int64(n))
-		sent += done
-		return err
-	})
-	if sent == 0 && errors.Is(err, errors.ErrUnsupported) {
-		return 0, false, nil
-	}
-	return sent, true, err
-}
-
-// pump moves the section to a sink.
-func (s *section) pump(to sink) (int64, error) {
+// pump moves the section to a writer.
+func (s *section) pump(w io.Writer) (int64, error) {
 	ctx, cancel := context.WithCancel(s.r.ctx)
 	defer cancel()
-	p := &pump{ctx: ctx, svc: s.r.svc, to: to}
+	p := &pump{ctx: ctx, svc: s.r.svc, to: w, conn: isConn(w)}
 	err := s.r.eachSpan(s.pos, s.left, p.add)
 	if err == nil {
 		err = p.drain(0)
+	}
+	if err == nil {
+		err = p.flush()
 	}
 	p.cancel(cancel)
 	s.advance(p.written)
 	return p.written, err
 }
 
-// pump reads spans ahead and writes them in order.
+// pump writes spans in order. It reads ahead those that must be read, and
+// gathers those that are mapped. At any time either ahead or pieces is empty.
 type pump struct {
-	ctx     context.Context
-	svc     *Service
-	to      sink
-	ahead   []chan readResult // of the spans being read, in order
+	ctx  context.Context
+	svc  *Service
+	to   io.Writer
+	conn bool // to is a connection
+
+	ahead []chan readResult // of the spans being read, in order
+
+	pieces  net.Buffers // of mapped objects, to be written at once
+	gather  int64       // bytes in pieces
+	objects []*object   // whose bytes they are
+
 	written int64
 }
+
+// gatherBytes is how much mapped memory goes to the kernel in one call, about.
+const gatherBytes = 1 << 20
 
 type readResult struct {
 	buf *buffer
@@ -147,14 +118,17 @@ type readResult struct {
 	err error
 }
 
-// add takes the next span: it sends it directly if that is possible, or begins
-// to read it.
+// add takes the next span: it gathers it if that is possible, or begins to read
+// it.
 func (p *pump) add(sp span) error {
-	if sp.stored {
-		done, err := p.direct(sp)
+	if sp.stored && p.conn {
+		done, err := p.mapSpan(sp)
 		if done || err != nil {
 			return err
 		}
+	}
+	if err := p.flush(); err != nil {
+		return err
 	}
 	if err := p.drain(p.svc.readAhead); err != nil {
 		return err
@@ -170,22 +144,52 @@ func (p *pump) add(sp span) error {
 	return nil
 }
 
-// direct sends a stored span from its object.
-func (p *pump) direct(sp span) (done bool, err error) {
+// mapSpan gathers a stored span of a mapped object.
+func (p *pump) mapSpan(sp span) (done bool, err error) {
 	o, err := p.svc.openXorb(p.ctx, sp.xorb)
 	if err != nil {
 		return false, err
 	}
-	defer p.svc.objects.release(o)
-	if o.File() == nil {
+	data := o.mapped()
+	if data == nil {
+		p.svc.objects.release(o)
 		return false, nil
 	}
 	if err := p.drain(0); err != nil {
+		p.svc.objects.release(o)
 		return false, err
 	}
-	n, done, err := p.to.direct(o, sp)
+	p.objects = append(p.objects, o)
+	p.gather += int64(sp.size)
+	sp.eachPiece(func(off int64, n int) error {
+		p.pieces = append(p.pieces, data[off:off+int64(n)])
+		return nil
+	})
+	if p.gather >= gatherBytes {
+		return true, p.flush()
+	}
+	return true, nil
+}
+
+// flush writes what was gathered.
+func (p *pump) flush() error {
+	if len(p.pieces) == 0 {
+		return nil
+	}
+	pieces := p.pieces // WriteTo moves its receiver
+	n, err := pieces.WriteTo(p.to)
 	p.written += n
-	return done, err
+	p.release()
+	return err
+}
+
+// release lets go of what was gathered.
+func (p *pump) release() {
+	for _, o := range p.objects {
+		p.svc.objects.release(o)
+	}
+	clear(p.pieces)
+	p.pieces, p.objects, p.gather = p.pieces[:0], p.objects[:0], 0
 }
 
 // drain writes spans until only n are being read.
@@ -213,6 +217,7 @@ func (p *pump) cancel(cancel context.CancelFunc) {
 	for _, ch := range p.ahead {
 		buffers.Put((<-ch).buf)
 	}
+	p.release()
 }
 
 // objectSection is a range of an object on its way to a writer, as section is of
@@ -237,11 +242,11 @@ func (s *objectSection) Read(p []byte) (int, error) {
 
 // WriteTo implements io.WriterTo.
 func (s *objectSection) WriteTo(w io.Writer) (int64, error) {
-	if conn, ok := asConn(w); ok && s.o.File() != nil {
-		n, err := sendfile(conn, s.o.File(), s.pos, s.end-s.pos)
-		s.pos += n
-		if n > 0 || !errors.Is(err, errors.ErrUnsupported) {
-			return n, err
+	if isConn(w) {
+		if data := s.o.mapped(); data != nil {
+			n, err := w.Write(data[s.pos:s.end])
+			s.pos += int64(n)
+			return int64(n), err
 		}
 	} else if rf, ok := w.(io.ReaderFrom); ok {
 		return readFrom(rf, s, s.end-s.pos)
