@@ -43,7 +43,7 @@ var layers = map[string]layer{
 	"internal/kernel": toolkit, "tokenizers": toolkit, "hub/client": toolkit,
 	"transformers": toolkit, "transformers/adapter": toolkit, "transformers/chat": toolkit,
 	"transformers/checkpoint": toolkit, "transformers/generate": toolkit, "transformers/image": toolkit,
-	"transformers/nn": toolkit, "transformers/tensor": toolkit,
+	"transformers/image/jpeg": toolkit, "transformers/nn": toolkit, "transformers/tensor": toolkit,
 
 	"internal/bucket": mechanisms, "internal/store": mechanisms, "internal/git": mechanisms,
 	"internal/cas": mechanisms, "internal/content": mechanisms,
@@ -57,17 +57,16 @@ var layers = map[string]layer{
 
 	"hub/hubtest": outside, "internal/wiretest": outside, "internal/store/storetest": outside,
 	"internal/bucket/buckettest": outside, "internal/faults": outside, "internal/housestyle": outside,
-	"e2e": outside, "bench/hubbench": outside,
+	"e2e": outside, "bench/hubbench": outside, "transformers/models/parity": outside,
 }
 
 // layerOf is the layer of a package. The architectures under
 // transformers/models need no row each.
 func layerOf(pkg string) (layer, bool) {
-	if strings.HasPrefix(pkg, "transformers/models/") {
-		return toolkit, true
+	if l, ok := layers[pkg]; ok {
+		return l, true
 	}
-	l, ok := layers[pkg]
-	return l, ok
+	return toolkit, strings.HasPrefix(pkg, "transformers/models/")
 }
 
 // exceptions are imports against the table, with the reason.

@@ -54,6 +54,11 @@ func sources(t *testing.T) []source {
 		if e.IsDir() && path != root && (strings.HasPrefix(e.Name(), ".") || e.Name() == "testdata" || e.Name() == "node_modules") {
 			return filepath.SkipDir
 		}
+		if e.IsDir() && path != root {
+			if _, err := os.Stat(filepath.Join(path, "go.mod")); err == nil {
+				return filepath.SkipDir // a module of its own: a generator
+			}
+		}
 		if e.IsDir() || filepath.Ext(path) != ".go" {
 			return nil
 		}

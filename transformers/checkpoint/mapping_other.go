@@ -1,0 +1,14 @@
+//go:build !unix
+
+package checkpoint
+
+import "os"
+
+// mapFile reads the file into memory where there is no mmap.
+func mapFile(path string) (mapping, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return mapping{}, err
+	}
+	return mapping{data: data, unmap: func() error { return nil }}, nil
+}

@@ -1,0 +1,173 @@
+package checkpoint
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/pantryhub/pantry/internal/kernel"
+	"github.com/pantryhub/pantry/transformers/tensor"
+)
+
+// Weights hands a network its tensors by name. A network is built top-down
+// with narrower and narrower scopes (w.Sub("layers.0").Sub("self_attn")) and
+// asks for every tensor with the shape that its configuration implies. What is
+// missing or mis-shaped is remembered, not returned, so that building reads
+// like the network; the builder asks Err once at the end.
+type Weights struct {
+	prefix string
+	of     *loading
+}
+
+// loading is what all scopes of one network share.
+type loading struct {
+	checkpoint *Checkpoint
+	used       map[string]bool
+	problems   []error
+}
+
+// maxProblems is how many missing tensors one error names.
+const maxProblems = 8
+
+// Weights is the outermost scope, for building one network.
+func (c *Checkpoint) Weights() Weights {
+	return Weights{of: &loading{checkpoint: c, used: map[string]bool{}}}
+}
+
+// Sub is the scope of a module, by a dotted path.
+func (w Weights) Sub(path string) Weights {
+	return Weights{prefix: w.prefix + path + ".", of: w.of}
+}
+
+// Layer is the scope of item i of a module list: w.Layer("layers", 3).
+func (w Weights) Layer(list string, i int) Weights {
+	return w.Sub(fmt.Sprintf("%s.%d", list, i))
+}
+
+// Root is the first of the given scopes that holds a tensor named probe: the
+// same network is saved with and without the prefix of its head's class
+// ("bert.embeddings…" or "embeddings…").
+func (w Weights) Root(probe string, prefixes ...string) Weights {
+	for _, prefix := range prefixes {
+		if s := w.Sub(prefix); s.Has(probe) {
+			return s
+		}
+	}
+	return w
+}
+
+// Has reports whether the scope holds a tensor.
+func (w Weights) Has(name string) bool {
+	_, ok := w.of.checkpoint.entries[w.prefix+name]
+	return ok
+}
+
+// Matrix is a weight of shape (rows, cols); further dimensions of the stored
+// tensor (a convolution's kernel) are folded into cols.
+func (w Weights) Matrix(name string, rows, cols int) kernel.Matrix {
+	e, ok := w.lookup(name)
+	if !ok {
+		return kernel.Matrix{Type: kernel.F32, Rows: rows, Cols: cols}
+	}
+	if e.matrix.Rows != rows || e.matrix.Cols != cols {
+		w.fail("%s has shape %v, want (%d, %d)", name, e.shape, rows, cols)
+	}
+	return e.matrix
+}
+
+// Shape is the stored shape of a tensor, nil if it is missing.
+func (w Weights) Shape(name string) []int { return w.of.checkpoint.entries[w.prefix+name].shape }
+
+// Vector is a copy of a tensor of n numbers: a bias or a norm's weight.
+func (w Weights) Vector(name string, n int) []float32 {
+	e, ok := w.lookup(name)
+	if !ok {
+		return make([]float32, n)
+	}
+	if e.matrix.Rows*e.matrix.Cols != n {
+		w.fail("%s has shape %v, want %d numbers", name, e.shape, n)
+		return make([]float32, n)
+	}
+	return e.floats()
+}
+
+// OptionalVector is Vector, or nil if the tensor is missing.
+func (w Weights) OptionalVector(name string, n int) []float32 {
+	if !w.Has(name) {
+		return nil
+	}
+	return w.Vector(name, n)
+}
+
+// Tensor is a copy of a tensor in float32, of exactly the given shape.
+func (w Weights) Tensor(name string, dims ...int) tensor.Tensor {
+	e, ok := w.lookup(name)
+	if ok && !equal(e.shape, dims) {
+		w.fail("%s has shape %v, want %v", name, e.shape, dims)
+		ok = false
+	}
+	if !ok {
+		return tensor.Zeros(dims...)
+	}
+	return tensor.New(e.floats(), dims...)
+}
+
+func equal(a, b []int) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range a {
+		if a[i] != b[i] {
+			return false
+		}
+	}
+	return true
+}
+
+func (e entry) floats() []float32 {
+	out := make([]float32, e.matrix.Rows*e.matrix.Cols)
+	for i := range e.matrix.Rows {
+		e.matrix.Row(out[i*e.matrix.Cols:(i+1)*e.matrix.Cols], i)
+	}
+	return out
+}
+
+func (w Weights) lookup(name string) (entry, bool) {
+	e, ok := w.of.checkpoint.entries[w.prefix+name]
+	if !ok {
+		w.fail("%s is missing", name)
+	}
+	w.of.used[w.prefix+name] = true
+	return e, ok
+}
+
+func (w Weights) fail(format string, args ...any) {
+	w.of.problems = append(w.of.problems, fmt.Errorf("tensor "+w.prefix+format, args...))
+}
+
+// Err is nil if every tensor that was asked for is there and fits; otherwise
+// it wraps ErrFormat and names the first few.
+func (w Weights) Err() error {
+	problems := w.of.problems
+	if len(problems) == 0 {
+		return nil
+	}
+	var more error
+	if len(problems) > maxProblems {
+		more = fmt.Errorf("and %d more", len(problems)-maxProblems)
+		problems = problems[:maxProblems]
+	}
+	return fmt.Errorf("%w: %w", ErrFormat, errors.Join(append(problems[:len(problems):len(problems)], more)...))
+}
+
+// Unused lists the tensors of the checkpoint that the network did not ask for,
+// sorted: a head of another task, or a sign of a wrong architecture.
+func (w Weights) Unused() []string {
+	var names []string
+	for _, name := range w.of.checkpoint.Names() {
+		if !w.of.used[name] && !strings.HasSuffix(name, "position_ids") {
+			names = append(names, name)
+		}
+	}
+	return names
+}

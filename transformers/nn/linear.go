@@ -1,0 +1,123 @@
+package nn
+
+import (
+	"github.com/pantryhub/pantry/internal/kernel"
+	"github.com/pantryhub/pantry/transformers/checkpoint"
+	"github.com/pantryhub/pantry/transformers/tensor"
+)
+
+// Linear is y = x·Wᵀ + b, with W of shape (out, in) in any format.
+type Linear struct {
+	W    kernel.Matrix
+	Bias []float32 // nil: none
+	// LowRank are the adapters by id; a missing one is nil. See Workspace.Adapters.
+	LowRank []*LowRank
+}
+
+// LowRank is what a LoRA adapter adds to one linear layer:
+// Scale · (x·Aᵀ)·Bᵀ with A of shape (rank, in) and B (out, rank).
+//
+// Source: Hu et al. 2021, "LoRA: Low-Rank Adaptation of Large Language Models".
+type LowRank struct {
+	A, B  kernel.Matrix
+	Scale float32
+}
+
+// NewLinear reads weight (out, in) and, if the layer has one, bias (out).
+func NewLinear(w checkpoint.Weights, in, out int, bias bool) Linear {
+	l := Linear{W: w.Matrix("weight", out, in)}
+	if bias {
+		l.Bias = w.Vector("bias", out)
+	}
+	return l
+}
+
+// Forward is (tokens, in) -> (tokens, out).
+func (l *Linear) Forward(ws *Workspace, x tensor.Tensor) tensor.Tensor {
+	y := ws.Arena.New(x.Rows(), l.W.Rows)
+	kernel.MatMul(ws.Pool, &ws.scratch, y.Data, x.Data, x.Rows(), &l.W)
+	l.finish(ws, x, y)
+	return y
+}
+
+// finish adds the adapters in force and the bias.
+func (l *Linear) finish(ws *Workspace, x, y tensor.Tensor) {
+	for _, id := range ws.Adapters {
+		if id < len(l.LowRank) && l.LowRank[id] != nil {
+			l.LowRank[id].add(ws, x, y)
+		}
+	}
+	if l.Bias != nil {
+		for r := range y.Rows() {
+			kernel.Add(y.Row(r), l.Bias)
+		}
+	}
+}
+
+func (a *LowRank) add(ws *Workspace, x, y tensor.Tensor) {
+	mark := ws.Arena.Mark()
+	down := ws.Arena.New(x.Rows(), a.A.Rows)
+	kernel.MatMul(ws.Pool, &ws.scratch, down.Data, x.Data, x.Rows(), &a.A)
+	kernel.Scale(down.Data, a.Scale)
+	up := ws.Arena.New(x.Rows(), a.B.Rows)
+	kernel.MatMul(ws.Pool, &ws.scratch, up.Data, down.Data, x.Rows(), &a.B)
+	kernel.Add(y.Data, up.Data)
+	ws.Arena.Release(mark)
+}
+
+// fusedProducts are the arguments of one kernel.MatMulMany, kept between calls.
+type fusedProducts struct {
+	dst [][]float32
+	w   []*kernel.Matrix
+}
+
+// ForwardMany applies several layers to the same x in one parallel region:
+// query, key and value, or gate and up. The results are in ys, which has the
+// length of layers.
+func ForwardMany(ws *Workspace, x tensor.Tensor, ys []tensor.Tensor, layers ...*Linear) {
+	f := &ws.fused
+	f.dst, f.w = f.dst[:0], f.w[:0]
+	for i, l := range layers {
+		ys[i] = ws.Arena.New(x.Rows(), l.W.Rows)
+		f.dst = append(f.dst, ys[i].Data)
+		f.w = append(f.w, &l.W)
+	}
+	kernel.MatMulMany(ws.Pool, &ws.scratch, f.dst, x.Data, x.Rows(), f.w)
+	for i, l := range layers {
+		l.finish(ws, x, ys[i])
+	}
+}
+
+// Embedding is a table of one row per token id, of shape (vocabulary, dim).
+type Embedding struct{ W kernel.Matrix }
+
+// NewEmbedding reads weight (vocabulary, dim).
+func NewEmbedding(w checkpoint.Weights, vocabulary, dim int) Embedding {
+	return Embedding{W: w.Matrix("weight", vocabulary, dim)}
+}
+
+// Forward looks up ids: (tokens, dim). An id outside of the vocabulary gives a
+// row of zeros; callers check ids at the edge.
+func (e *Embedding) Forward(ws *Workspace, ids []int32) tensor.Tensor {
+	y := ws.Arena.New(len(ids), e.W.Cols)
+	for i, id := range ids {
+		if id < 0 || int(id) >= e.W.Rows {
+			clear(y.Row(i))
+			continue
+		}
+		e.W.Row(y.Row(i), int(id))
+	}
+	return y
+}
+
+// Select copies some rows of x: (len(rows), dim).
+func Select(ws *Workspace, x tensor.Tensor, rows []int) tensor.Tensor {
+	y := ws.Arena.New(len(rows), x.Cols())
+	for i, r := range rows {
+		copy(y.Row(i), x.Row(r))
+	}
+	return y
+}
+
+// Linear is the table used as an output layer (tied weights).
+func (e *Embedding) Linear() Linear { return Linear{W: e.W} }
