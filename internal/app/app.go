@@ -83,7 +83,7 @@ func (a *App) build(ctx context.Context, open OpenBucket) error {
 	if a.key, err = signingKey(ctx, a.db); err != nil {
 		return err
 	}
-	a.cas, err = cas.New(cas.Config{DB: a.db, Bucket: a.bucket, SpoolDir: a.Config.CacheDir(), Logger: a.log})
+	a.cas, err = cas.New(cas.Config{DB: a.db, Bucket: a.bucket, SpoolDir: a.Config.CacheDir(), CopyBytes: a.Config.CacheSize, Logger: a.log})
 	if err != nil {
 		return err
 	}

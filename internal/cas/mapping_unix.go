@@ -28,3 +28,13 @@ func mapFile(f *os.File, size int64) (data []byte, err error) {
 }
 
 func unmapFile(data []byte) error { return unix.Munmap(data) }
+
+// diskSpace is the room on the disk of a folder, in bytes: what may be taken, and
+// all of it.
+func diskSpace(dir string) (free, total int64, err error) {
+	var st unix.Statfs_t
+	if err := unix.Statfs(dir, &st); err != nil {
+		return 0, 0, err
+	}
+	return int64(st.Bavail) * int64(st.Bsize), int64(st.Blocks) * int64(st.Bsize), nil
+}

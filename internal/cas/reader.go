@@ -205,6 +205,17 @@ func readPieces(o io.ReaderAt, sp span, dst []byte) error {
 
 // readRecords reads the records of a span at once and decodes them.
 func readRecords(o io.ReaderAt, sp span, dst []byte) error {
+	skip := sp.skip
+	return eachChunk(o, sp, func(chunk []byte) error {
+		n := copy(dst, chunk[skip:])
+		dst, skip = dst[n:], 0
+		return nil
+	})
+}
+
+// eachChunk reads the records of a span at once and yields the chunks in them,
+// whole and valid during the call.
+func eachChunk(o io.ReaderAt, sp span, yield func(chunk []byte) error) error {
 	x := sp.xorb.index
 	from, to := x.Offset(sp.start), x.Offset(sp.end)
 	buf := buffers.Get().(*buffer)
@@ -213,12 +224,7 @@ func readRecords(o io.ReaderAt, sp span, dst []byte) error {
 	if n, err := o.ReadAt(records, from); n < len(records) {
 		return fmt.Errorf("at %d: %w", from, err)
 	}
-	skip := sp.skip
-	return x.ReadChunks(&buf.dec, records, sp.start, sp.end, func(chunk []byte) error {
-		n := copy(dst, chunk[skip:])
-		dst, skip = dst[n:], 0
-		return nil
-	})
+	return x.ReadChunks(&buf.dec, records, sp.start, sp.end, yield)
 }
 
 // buffer is scratch space for a span.

@@ -10,11 +10,15 @@ import (
 )
 
 // WriteRange writes n bytes of the file from off on. To an HTTP response over
-// plain TCP, bytes that lie uncompressed in a local file go from the page cache
-// to the socket in one step.
+// plain TCP, bytes that lie uncompressed in a local file, or in a copy of a file
+// that is downloaded often, go from the page cache to the socket in one step.
 func (r *Reader) WriteRange(w io.Writer, off, n int64) (int64, error) {
 	if off < 0 || n < 0 || off+n > r.Size() {
 		return 0, fmt.Errorf("cas: range [%d, %d) of a file of %d bytes", off, off+n, r.Size())
+	}
+	if c := r.svc.copies.get(r.file, n); c != nil {
+		defer r.svc.copies.release(c)
+		return io.Copy(w, &objectSection{o: &c.object, pos: off, end: off + n})
 	}
 	return io.Copy(w, &section{r: r, pos: off, left: n})
 }

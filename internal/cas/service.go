@@ -26,6 +26,10 @@ type Config struct {
 	// be cleared whenever no service runs. os.TempDir() if empty.
 	SpoolDir string
 
+	// CopyBytes is how much of the same disk copies of files may take that are
+	// downloaded often. 0 keeps none.
+	CopyBytes int64
+
 	Now    func() time.Time // time.Now if nil
 	Logger *slog.Logger     // slog.Default() if nil
 }
@@ -42,8 +46,10 @@ type Service struct {
 	xorbs   *xorbCache
 	files   *fileCache
 	objects *objectCache
+	copies  *copies // nil if none are kept
 
 	crew      *crew // idle processors
+	local     bool  // the bucket is a folder
 	spanBytes int64 // how much is read at once
 	readAhead int   // and how many spans ahead
 
@@ -78,7 +84,7 @@ func New(cfg Config) (*Service, error) {
 		crew:    newCrew(runtime.GOMAXPROCS(0) - 1),
 	}
 	s.spanBytes, s.readAhead = remoteSpan, remoteAhead
-	if _, ok := cfg.Bucket.(stager); ok { // a folder
+	if _, s.local = cfg.Bucket.(stager); s.local {
 		s.spanBytes, s.readAhead = localSpan, localAhead
 	}
 	rand.Read(s.dedupKey[:]) // never fails (crypto/rand)
@@ -89,11 +95,17 @@ func New(cfg Config) (*Service, error) {
 	if s.files, err = newFileCache(s.loadFile); err != nil {
 		return nil, fmt.Errorf("cas: %w", err)
 	}
+	if cfg.CopyBytes > 0 {
+		s.copies = s.newCopies(cfg.CopyBytes)
+	}
 	return s, nil
 }
 
-// Close lets go of open objects. No method may be running.
-func (s *Service) Close() error { return s.objects.close() }
+// Close lets go of open objects and copies. No method may be running.
+func (s *Service) Close() error {
+	s.copies.close()
+	return s.objects.close()
+}
 
 // Stat describes a file by its id, or returns hub.ErrNotFound. The SHA-256 is
 // zero if nobody has asked for it yet.

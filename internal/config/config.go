@@ -29,6 +29,8 @@ type Config struct {
 	TrustedProxies []string `name:"trusted-proxies" placeholder:"ADDR,…" help:"Addresses or prefixes (10.0.0.0/8) of proxies in front of the hub, whose X-Forwarded-For is believed. Rate limits are per client address."`
 	SignUp         bool     `name:"sign-up" default:"true" negatable:"" help:"Let anybody who can reach the hub make an account."`
 
+	CacheSize int64 `name:"cache-size" default:"10000000000" placeholder:"BYTES" help:"Disk in the data folder for copies of files that are downloaded often, so that they need not be inflated or fetched each time. It gives way when the disk is nine tenths full. 0 keeps none."`
+
 	LFSMultipartAbove int64 `name:"lfs-multipart-above" default:"5000000000" placeholder:"BYTES" help:"Split LFS uploads over this size into parts, for clients that can. Lower it behind a proxy that limits request bodies."`
 	LFSPartSize       int64 `name:"lfs-part-size" default:"100000000" placeholder:"BYTES" help:"Size of the parts."`
 
@@ -68,6 +70,9 @@ func (c Config) Check() error {
 		if strings.Trim(u.Path, "/") != "" || u.RawQuery != "" {
 			return fmt.Errorf("--public-url %q: a path is not supported, give the hub a host of its own", c.PublicURL)
 		}
+	}
+	if c.CacheSize < 0 {
+		return fmt.Errorf("--cache-size must not be negative")
 	}
 	if c.LFSPartSize < 1<<20 || c.LFSMultipartAbove < 1 {
 		return fmt.Errorf("--lfs-part-size must be at least 1048576 and --lfs-multipart-above positive")
