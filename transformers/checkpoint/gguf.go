@@ -38,6 +38,7 @@ func (c *Checkpoint) openGGUF(path string) error {
 	if c.Config, err = ggufConfig(h); err != nil {
 		return err
 	}
+	arch, _ := h.Text("general.architecture")
 	for _, t := range h.Tensors {
 		format, ok := ggmlFormats[t.Type]
 		if !ok {
@@ -47,7 +48,7 @@ func (c *Checkpoint) openGGUF(path string) error {
 		for i, d := range t.Shape { // ggml lists the fastest dimension first
 			shape[len(shape)-1-i] = int(d)
 		}
-		if err := c.add(pythonName(t.Name), format, shape, m.data[t.Offset:t.Offset+t.Size]); err != nil {
+		if err := c.add(pythonName(arch, t.Name), format, shape, m.data[t.Offset:t.Offset+t.Size]); err != nil {
 			return err
 		}
 	}
@@ -57,27 +58,37 @@ func (c *Checkpoint) openGGUF(path string) error {
 // ggufNames are the names of GGUF's tensors outside of layers, and within.
 var ggufNames = map[string]string{
 	"token_embd": "model.embed_tokens", "output_norm": "model.norm", "output": "lm_head",
-	"rope_freqs": "rope_freqs", "position_embd": "model.position_embeddings",
 }
 
 var ggufLayerNames = map[string]string{
 	"attn_norm": "input_layernorm", "attn_q": "self_attn.q_proj", "attn_k": "self_attn.k_proj", "attn_v": "self_attn.v_proj",
 	"attn_qkv": "self_attn.qkv_proj", "attn_output": "self_attn.o_proj", "attn_q_norm": "self_attn.q_norm", "attn_k_norm": "self_attn.k_norm",
 	"ffn_norm": "post_attention_layernorm", "ffn_gate": "mlp.gate_proj", "ffn_up": "mlp.up_proj", "ffn_down": "mlp.down_proj",
-	"post_attention_norm": "gguf_post_attention_norm", "post_ffw_norm": "post_feedforward_layernorm",
-	"rope_factors_long": "rope_factors_long", "rope_factors_short": "rope_factors_short",
+	"post_attention_norm": "post_attention_layernorm", "post_ffw_norm": "post_feedforward_layernorm",
+}
+
+// ggufExceptions are the layer names that mean something else in some
+// architectures.
+var ggufExceptions = map[string]map[string]string{
+	"gemma2": {"ffn_norm": "pre_feedforward_layernorm"},
+	"gemma3": {"ffn_norm": "pre_feedforward_layernorm"},
+	"phi3":   {"ffn_up": "mlp.gate_up_proj"},
 }
 
 // pythonName is the dotted name of a GGUF tensor in transformers' llama, which
 // the decoders that GGUF can hold share. Names that are not known stay.
-func pythonName(name string) string {
+func pythonName(arch, name string) string {
 	stem, suffix, ok := cutLast(name, ".")
 	if !ok {
 		return name
 	}
 	if rest, ok := strings.CutPrefix(stem, "blk."); ok {
 		layer, part, _ := strings.Cut(rest, ".")
-		if known, ok := ggufLayerNames[part]; ok {
+		known, ok := ggufExceptions[arch][part]
+		if !ok {
+			known, ok = ggufLayerNames[part]
+		}
+		if ok {
 			return "model.layers." + layer + "." + known + "." + suffix
 		}
 		return name
@@ -101,9 +112,6 @@ func cutLast(s, sep string) (before, after string, ok bool) {
 func ggufConfig(h *gguf.Header) (json.RawMessage, error) {
 	arch, _ := h.Text("general.architecture")
 	config := map[string]any{"model_type": arch, "gguf": true}
-	if arch == "gemma2" || arch == "gemma3" || arch == "gemma" {
-		config["hidden_act"] = "gelu_pytorch_tanh"
-	}
 	if arch == "gemma3" {
 		config["model_type"] = "gemma3_text"
 	}

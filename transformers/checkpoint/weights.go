@@ -75,6 +75,24 @@ func (w Weights) Matrix(name string, rows, cols int) kernel.Matrix {
 	return e.matrix
 }
 
+// Transposed is a copy of a weight that is stored as (cols, rows), turned into
+// (rows, cols).
+func (w Weights) Transposed(name string, rows, cols int) kernel.Matrix {
+	stored := w.Matrix(name, cols, rows)
+	if stored.Data == nil || stored.Type.BlockLen() != 1 {
+		w.fail("%s cannot be transposed from %v", name, stored.Type)
+		return kernel.Matrix{Type: kernel.F32, Rows: rows, Cols: cols}
+	}
+	size := stored.Type.BlockBytes()
+	data := make([]byte, len(stored.Data))
+	for r := range rows {
+		for c := range cols {
+			copy(data[(r*cols+c)*size:(r*cols+c+1)*size], stored.Data[(c*rows+r)*size:])
+		}
+	}
+	return kernel.Matrix{Type: stored.Type, Rows: rows, Cols: cols, Data: data}
+}
+
 // Shape is the stored shape of a tensor, nil if it is missing.
 func (w Weights) Shape(name string) []int { return w.of.checkpoint.entries[w.prefix+name].shape }
 

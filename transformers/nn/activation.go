@@ -54,16 +54,26 @@ type GatedMLP struct {
 	silu           bool
 }
 
-// NewGatedMLP reads gate_proj, up_proj and down_proj.
-func NewGatedMLP(w checkpoint.Weights, dim, hidden int, act string, bias bool) (GatedMLP, error) {
+// NewGatedMLP reads gate_proj and up_proj, or the fused gate_up_proj, and
+// down_proj. The error says if the activation is not known.
+func NewGatedMLP(w checkpoint.Weights, dim, hidden int, act string) (GatedMLP, error) {
 	a, err := ActivationOf(act)
-	return GatedMLP{
-		Gate: NewLinear(w.Sub("gate_proj"), dim, hidden, bias),
-		Up:   NewLinear(w.Sub("up_proj"), dim, hidden, bias),
-		Down: NewLinear(w.Sub("down_proj"), hidden, dim, bias),
-		Act:  a,
-		silu: act == "silu" || act == "swish",
-	}, err
+	m := GatedMLP{Act: a, Down: NewLinear(w.Sub("down_proj"), hidden, dim, false), silu: act == "silu" || act == "swish"}
+	if w.Has("gate_up_proj.weight") {
+		parts := NewLinear(w.Sub("gate_up_proj"), dim, 2*hidden, false).Split(hidden, hidden)
+		m.Gate, m.Up = parts[0], parts[1]
+		return m, err
+	}
+	m.Gate = NewLinear(w.Sub("gate_proj"), dim, hidden, false)
+	m.Up = NewLinear(w.Sub("up_proj"), dim, hidden, false)
+	return m, err
+}
+
+// ReadBiases reads the biases of all three layers.
+func (m *GatedMLP) ReadBiases(w checkpoint.Weights) {
+	m.Gate.Bias = w.Vector("gate_proj.bias", m.Gate.W.Rows)
+	m.Up.Bias = w.Vector("up_proj.bias", m.Up.W.Rows)
+	m.Down.Bias = w.Vector("down_proj.bias", m.Down.W.Rows)
 }
 
 // Forward is (tokens, dim) -> (tokens, dim).

@@ -1,9 +1,11 @@
 package nn
 
 import (
+	"encoding/json"
 	"fmt"
 
 	"github.com/pantryhub/pantry/transformers/checkpoint"
+	"github.com/pantryhub/pantry/transformers/tensor"
 )
 
 // DecoderConfig are the keys of config.json that the decoders of the llama
@@ -22,6 +24,11 @@ type DecoderConfig struct {
 	MaxPositionEmbeddings int     `json:"max_position_embeddings"`
 	TieWordEmbeddings     bool    `json:"tie_word_embeddings"`
 
+	SlidingWindow int      `json:"sliding_window"`
+	LayerTypes    []string `json:"layer_types"` // "full_attention" or "sliding_attention" by layer
+
+	// GGUF is true for a configuration made from a GGUF file.
+	GGUF bool `json:"gguf"`
 	// RopeInterleaved is true for a GGUF file whose query and key weights are
 	// ordered for a rope that pairs neighbours.
 	RopeInterleaved bool `json:"gguf_rope_interleaved"`
@@ -61,9 +68,41 @@ func (c *DecoderConfig) Complete() error {
 	return nil
 }
 
-// Attention is the attention that the configuration describes.
-func (c *DecoderConfig) Attention() Attention {
-	return NewAttention(c.NumAttentionHeads, c.NumKeyValueHeads, c.HeadDim)
+// Attention is the attention of layer i that the configuration describes.
+func (c *DecoderConfig) Attention(i int) Attention {
+	a := NewAttention(c.NumAttentionHeads, c.NumKeyValueHeads, c.HeadDim)
+	if c.Sliding(i) {
+		a.Window = c.SlidingWindow
+	}
+	return a
+}
+
+// Sliding reports whether layer i sees only the last SlidingWindow tokens.
+func (c *DecoderConfig) Sliding(i int) bool {
+	return i < len(c.LayerTypes) && c.LayerTypes[i] == "sliding_attention"
+}
+
+// LayerPattern fills in LayerTypes, if the configuration has none, by layer.
+func (c *DecoderConfig) LayerPattern(sliding func(i int) bool) {
+	if c.LayerTypes != nil {
+		return
+	}
+	c.LayerTypes = make([]string, c.NumHiddenLayers)
+	for i := range c.LayerTypes {
+		c.LayerTypes[i] = "full_attention"
+		if sliding(i) {
+			c.LayerTypes[i] = "sliding_attention"
+		}
+	}
+}
+
+// Parse reads config.json into c, which embeds d and holds the defaults, and
+// completes it.
+func (d *DecoderConfig) Parse(config json.RawMessage, c any) error {
+	if err := json.Unmarshal(config, c); err != nil {
+		return fmt.Errorf("config.json: %w", err)
+	}
+	return d.Complete()
 }
 
 // Rope is the rotation that the configuration, or a GGUF file's stored
@@ -84,6 +123,34 @@ func (c *DecoderConfig) Rope(w checkpoint.Weights, layerType string, defaultThet
 	return r, nil
 }
 
+// DecoderLayer is one layer of the llama family: attention and a gated MLP,
+// each over normalised inputs and added to the residual stream.
+type DecoderLayer struct {
+	InputNorm         RMSNorm
+	Attention         SelfAttention
+	PostAttentionNorm RMSNorm
+	MLP               GatedMLP
+}
+
+// NewDecoderLayer reads a layer by llama's names, without biases.
+func NewDecoderLayer(w checkpoint.Weights, c *DecoderConfig, a Attention) (DecoderLayer, error) {
+	mlp, err := NewGatedMLP(w.Sub("mlp"), c.HiddenSize, c.IntermediateSize, c.HiddenAct)
+	return DecoderLayer{
+		InputNorm:         NewRMSNorm(w.Sub("input_layernorm"), c.HiddenSize, c.RMSNormEps),
+		Attention:         NewSelfAttention(w.Sub("self_attn"), a, c.HiddenSize),
+		PostAttentionNorm: NewRMSNorm(w.Sub("post_attention_layernorm"), c.HiddenSize, c.RMSNormEps),
+		MLP:               mlp,
+	}, err
+}
+
+// Forward adds layer i's contribution to x: (tokens, dim).
+func (l *DecoderLayer) Forward(ws *Workspace, b *Batch, i int, x tensor.Tensor, angles Angles) {
+	mark := ws.Arena.Mark()
+	ws.Add(x, l.Attention.Forward(ws, b, i, l.InputNorm.Forward(ws, x), angles))
+	ws.Add(x, l.MLP.Forward(ws, l.PostAttentionNorm.Forward(ws, x)))
+	ws.Arena.Release(mark)
+}
+
 // Decoder is what every decoder has around its layers: the table of token
 // embeddings, the output layer, and what its sequences remember.
 type Decoder struct {
@@ -96,17 +163,28 @@ type Decoder struct {
 
 // NewDecoder reads model.embed_tokens and lm_head, or ties the two.
 func NewDecoder(c DecoderConfig, w checkpoint.Weights) Decoder {
-	d := Decoder{
-		Embed:       NewEmbedding(w.Sub("model.embed_tokens"), c.VocabSize, c.HiddenSize),
-		shape:       KVShape{Layers: c.NumHiddenLayers, Heads: c.NumKeyValueHeads, Dim: c.HeadDim},
-		maxPosition: c.MaxPositionEmbeddings,
+	embed := NewEmbedding(w.Sub("model.embed_tokens"), c.VocabSize, c.HiddenSize)
+	head := embed.Linear()
+	if !c.TieWordEmbeddings && w.Has("lm_head.weight") {
+		head = NewLinear(w.Sub("lm_head"), c.HiddenSize, c.VocabSize, false)
 	}
-	if c.TieWordEmbeddings || !w.Has("lm_head.weight") {
-		d.Head = d.Embed.Linear()
-	} else {
-		d.Head = NewLinear(w.Sub("lm_head"), c.HiddenSize, c.VocabSize, false)
+	return DecoderOf(embed, head, &c)
+}
+
+// DecoderOf is a Decoder of parts that were read already.
+func DecoderOf(embed Embedding, head Linear, c *DecoderConfig) Decoder {
+	return Decoder{
+		Embed: embed, Head: head, maxPosition: c.MaxPositionEmbeddings,
+		shape: KVShape{Layers: c.NumHiddenLayers, Heads: c.NumKeyValueHeads, Dim: c.HeadDim},
 	}
-	return d
+}
+
+// Logits runs the asked-for rows of a batch through the last norm and the
+// output layer: (outputs, vocabulary).
+func (d *Decoder) Logits(ws *Workspace, b *Batch, norm *RMSNorm, x tensor.Tensor) tensor.Tensor {
+	x = Select(ws, x, b.Outputs())
+	norm.ForwardInto(ws, x, x)
+	return d.Head.Forward(ws, x)
 }
 
 // KVShape is what the network keeps of each token.

@@ -142,9 +142,10 @@ type Segment struct {
 // Batch is what one forward pass of a decoder works on: one or more sequences,
 // their tokens seen as one list.
 type Batch struct {
-	Segments []Segment
-	ids      []int32
-	outputs  []int
+	Segments  []Segment
+	ids       []int32
+	positions []int32
+	outputs   []int
 }
 
 // Tokens is the number of new tokens of all segments.
@@ -166,6 +167,18 @@ func (b *Batch) Begin() []int32 {
 		b.ids = append(b.ids, s.Tokens...)
 	}
 	return b.ids
+}
+
+// Positions lists the position of each token in its sequence.
+func (b *Batch) Positions() []int32 {
+	b.positions = b.positions[:0]
+	for i := range b.Segments {
+		s := &b.Segments[i]
+		for t := range s.Tokens {
+			b.positions = append(b.positions, int32(s.KV.length+t))
+		}
+	}
+	return b.positions
 }
 
 // Outputs lists the rows whose logits are asked for, in order.

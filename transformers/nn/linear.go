@@ -32,6 +32,24 @@ func NewLinear(w checkpoint.Weights, in, out int, bias bool) Linear {
 	return l
 }
 
+// Split cuts a layer that computes several things at once (query, key and
+// value) into layers of so many outputs each. They share the weights.
+func (l Linear) Split(outs ...int) []Linear {
+	parts := make([]Linear, len(outs))
+	lo, row := 0, l.W.Type.RowBytes(l.W.Cols)
+	for i, out := range outs {
+		parts[i].W = kernel.Matrix{Type: l.W.Type, Rows: out, Cols: l.W.Cols}
+		if l.W.Data != nil { // nil: missing, which Weights reports
+			parts[i].W.Data = l.W.Data[lo*row : (lo+out)*row]
+		}
+		if l.Bias != nil {
+			parts[i].Bias = l.Bias[lo : lo+out]
+		}
+		lo += out
+	}
+	return parts
+}
+
 // Forward is (tokens, in) -> (tokens, out).
 func (l *Linear) Forward(ws *Workspace, x tensor.Tensor) tensor.Tensor {
 	y := ws.Arena.New(x.Rows(), l.W.Rows)

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/pantryhub/pantry/internal/kernel"
 	"github.com/pantryhub/pantry/transformers/tensor"
@@ -104,7 +105,7 @@ func NewRope(p RopeParameters, headDim, maxPosition int) (*Rope, error) {
 	if needsFactor := map[string]bool{"linear": true, "dynamic": true, "llama3": true, "yarn": true}; needsFactor[p.Type] && p.Factor <= 0 {
 		return nil, fmt.Errorf("rope: scaling %q has factor %v", p.Type, p.Factor)
 	}
-	r := &Rope{dim: dim, theta: p.Theta, scale: 1, inv: frequencies(p.Theta, dim)}
+	r := &Rope{dim: dim, theta: p.Theta, scale: 1, inv: frequencies(make([]float64, dim/2), p.Theta)}
 	original := p.OriginalMaxPosition
 	if original == 0 {
 		original = maxPosition
@@ -129,10 +130,9 @@ func NewRope(p RopeParameters, headDim, maxPosition int) (*Rope, error) {
 	return r, nil
 }
 
-func frequencies(theta float64, dim int) []float64 {
-	inv := make([]float64, dim/2)
+func frequencies(inv []float64, theta float64) []float64 {
 	for i := range inv {
-		inv[i] = math.Pow(theta, -float64(2*i)/float64(dim))
+		inv[i] = math.Pow(theta, -float64(i)/float64(len(inv)))
 	}
 	return inv
 }
@@ -225,13 +225,14 @@ func (r *Rope) Divide(factors []float32) {
 func (r *Rope) Pairs() int { return r.dim / 2 }
 
 // at is the frequencies for a sequence of length tokens.
-func (r *Rope) at(length int) []float64 {
+func (r *Rope) at(ws *Workspace, length int) []float64 {
 	switch {
 	case length <= r.longAt || r.longAt == 0:
 		return r.inv
 	case r.dynamic > 0:
 		grown := r.dynamic*float64(length)/float64(r.longAt) - (r.dynamic - 1)
-		return frequencies(r.theta*math.Pow(grown, float64(r.dim)/float64(r.dim-2)), r.dim)
+		ws.frequencies = slices.Grow(ws.frequencies[:0], len(r.inv))[:len(r.inv)]
+		return frequencies(ws.frequencies, r.theta*math.Pow(grown, float64(r.dim)/float64(r.dim-2)))
 	case r.long != nil:
 		return r.long
 	}
@@ -252,7 +253,7 @@ func (r *Rope) Angles(ws *Workspace, b *Batch) Angles {
 	row := 0
 	for i := range b.Segments {
 		s := &b.Segments[i]
-		inv := r.at(s.KV.Len() + len(s.Tokens))
+		inv := r.at(ws, s.KV.Len() + len(s.Tokens))
 		for t := range s.Tokens {
 			r.angle(a.cos.Row(row), a.sin.Row(row), inv, s.KV.Len()+t)
 			row++
@@ -267,7 +268,7 @@ func (r *Rope) AnglesOf(ws *Workspace, bounds []int) Angles {
 	n := bounds[len(bounds)-1]
 	a := Angles{cos: ws.Arena.New(n, r.dim/2), sin: ws.Arena.New(n, r.dim/2), interleaved: r.Interleaved}
 	for i := range len(bounds) - 1 {
-		inv := r.at(bounds[i+1] - bounds[i])
+		inv := r.at(ws, bounds[i+1] - bounds[i])
 		for row := bounds[i]; row < bounds[i+1]; row++ {
 			r.angle(a.cos.Row(row), a.sin.Row(row), inv, row-bounds[i])
 		}

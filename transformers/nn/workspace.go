@@ -19,6 +19,8 @@ type Workspace struct {
 	attention attentionTask
 	rope      ropeTask
 	fused     fusedProducts
+
+	frequencies []float64 // of a rope that depends on the length
 }
 
 // NewWorkspace is a workspace over a pool of threads, which others may share.
@@ -58,6 +60,10 @@ func (ws *Workspace) eachRow(dst, x tensor.Tensor, f func(dst, x []float32)) {
 
 // Map applies f to every row of x in place.
 func (ws *Workspace) Map(x tensor.Tensor, f func(x []float32)) {
+	if x.Rows() == 1 { // no closure: a decoded token allocates nothing
+		f(x.Data)
+		return
+	}
 	ws.eachRow(x, x, func(dst, _ []float32) { f(dst) })
 }
 

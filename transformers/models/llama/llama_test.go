@@ -8,7 +8,7 @@ import (
 )
 
 func TestParity(t *testing.T) {
-	for _, name := range []string{"llama", "llama-llama3", "llama-yarn", "llama-linear"} {
+	for _, name := range []string{"llama", "llama-llama3", "llama-yarn", "llama-linear", "llama-dynamic"} {
 		t.Run(name, func(t *testing.T) { parity.CheckDecoder(t, name, llama.New) })
 	}
 }

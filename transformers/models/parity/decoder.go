@@ -32,6 +32,9 @@ type decoderGolden struct {
 	Rows   []int       `json:"rows"`
 	Logits [][]float32 `json:"logits"`
 	Greedy []int32     `json:"greedy"`
+	// LengthDependent: the angles depend on the length of the text, so a prompt
+	// fed in pieces differs from one fed at once, in the reference too.
+	LengthDependent bool `json:"length_dependent"`
 }
 
 // Dir is the folder of a tiny checkpoint.
@@ -106,7 +109,9 @@ func CheckDecoder[M Decoder](t *testing.T, name string, build func(json.RawMessa
 	t.Run("logits", d.logits)
 	t.Run("greedy", d.greedy)
 	t.Run("half", d.half)
-	t.Run("steps", d.steps)
+	if !golden.LengthDependent {
+		t.Run("steps", d.steps)
+	}
 	t.Run("batch", d.batch)
 	t.Run("allocations", d.allocations)
 }
@@ -205,6 +210,9 @@ func (d *decoderCheck) batch(t *testing.T) {
 		Close(t, "logits in a batch", got.Row(i), want.Data)
 		next[i] = argmax(want.Data)
 		b.Segments[i].Tokens = next[i : i+1]
+	}
+	if d.golden.LengthDependent {
+		return
 	}
 	d.ws.Arena.Reset()
 	got = d.m.Forward(d.ws, &b).Clone()
