@@ -253,7 +253,7 @@ func (r *Rope) Angles(ws *Workspace, b *Batch) Angles {
 	row := 0
 	for i := range b.Segments {
 		s := &b.Segments[i]
-		inv := r.at(ws, s.KV.Len() + len(s.Tokens))
+		inv := r.at(ws, s.KV.Len()+len(s.Tokens))
 		for t := range s.Tokens {
 			r.angle(a.cos.Row(row), a.sin.Row(row), inv, s.KV.Len()+t)
 			row++
@@ -268,7 +268,7 @@ func (r *Rope) AnglesOf(ws *Workspace, bounds []int) Angles {
 	n := bounds[len(bounds)-1]
 	a := Angles{cos: ws.Arena.New(n, r.dim/2), sin: ws.Arena.New(n, r.dim/2), interleaved: r.Interleaved}
 	for i := range len(bounds) - 1 {
-		inv := r.at(ws, bounds[i+1] - bounds[i])
+		inv := r.at(ws, bounds[i+1]-bounds[i])
 		for row := bounds[i]; row < bounds[i+1]; row++ {
 			r.angle(a.cos.Row(row), a.sin.Row(row), inv, row-bounds[i])
 		}

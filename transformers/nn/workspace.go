@@ -1,6 +1,8 @@
 package nn
 
 import (
+	"slices"
+
 	"github.com/pantryhub/pantry/internal/kernel"
 	"github.com/pantryhub/pantry/transformers/tensor"
 )
@@ -21,6 +23,7 @@ type Workspace struct {
 	fused     fusedProducts
 
 	frequencies []float64 // of a rope that depends on the length
+	integers    []int32
 }
 
 // NewWorkspace is a workspace over a pool of threads, which others may share.
@@ -69,3 +72,9 @@ func (ws *Workspace) Map(x tensor.Tensor, f func(x []float32)) {
 
 // Add adds y to x in place. y has the shape of x.
 func (ws *Workspace) Add(x, y tensor.Tensor) { ws.eachRow(x, y, kernel.Add) }
+
+// ints is scratch for n integers, valid until the next call.
+func (ws *Workspace) ints(n int) []int32 {
+	ws.integers = slices.Grow(ws.integers[:0], n)[:n]
+	return ws.integers
+}
