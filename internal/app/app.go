@@ -20,6 +20,7 @@ import (
 	"github.com/pantryhub/pantry/internal/bucket"
 	"github.com/pantryhub/pantry/internal/cas"
 	"github.com/pantryhub/pantry/internal/config"
+	"github.com/pantryhub/pantry/internal/http1"
 	"github.com/pantryhub/pantry/internal/identity"
 	"github.com/pantryhub/pantry/internal/lfs"
 	"github.com/pantryhub/pantry/internal/repo"
@@ -168,16 +169,25 @@ func (a *App) Start(ctx context.Context) {
 	})
 }
 
+// isDownload reports whether a request target is that of a file's bytes.
+func isDownload(target string) bool {
+	return strings.HasPrefix(target, "/cas/fetch/") || !strings.HasPrefix(target, "/api/") && strings.Contains(target, "/resolve/")
+}
+
 // Serve answers requests from a listener until ctx ends, then lets the ones
 // under way finish for a while. There are no read or write timeouts: bodies of
-// hours are normal; headers must come promptly.
+// hours are normal; headers must come promptly. Downloads of files are answered
+// in front of the server of net/http, by the same handler.
 func (a *App) Serve(ctx context.Context, l net.Listener) error {
+	front := http1.New(l, http1.Config{
+		Handler: a, Takes: isDownload, HeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, Log: a.log,
+	})
 	srv := &http.Server{
 		Handler: a, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: 64 << 10,
 		ErrorLog: slog.NewLogLogger(a.log.Handler(), slog.LevelDebug),
 	}
 	done := make(chan error, 1)
-	go func() { done <- srv.Serve(l) }()
+	go func() { done <- srv.Serve(front) }()
 	select {
 	case err := <-done:
 		return err
@@ -185,8 +195,11 @@ func (a *App) Serve(ctx context.Context, l net.Listener) error {
 	}
 	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
 	defer cancel()
+	var fronts sync.WaitGroup
+	fronts.Go(func() { _ = front.Shutdown(drain) }) // what is not done in time is cut off, as below
 	if err := srv.Shutdown(drain); err != nil {
 		srv.Close()
 	}
+	fronts.Wait()
 	return nil
 }

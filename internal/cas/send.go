@@ -49,10 +49,11 @@ func (s *section) advance(n int64) { s.pos, s.left = s.pos+n, s.left-n }
 // its header and then has the TCP connection read from the section, which comes
 // back here with a writer that wraps the connection.
 func (s *section) WriteTo(w io.Writer) (int64, error) {
-	if rf, ok := w.(io.ReaderFrom); ok && !isConn(w) {
+	to := gathering(w)
+	if rf, ok := w.(io.ReaderFrom); ok && to == nil {
 		return readFrom(rf, s, s.left)
 	}
-	return s.pump(w)
+	return s.pump(w, to)
 }
 
 // flushFrom is the size from which a body is sent apart from its header. A
@@ -68,22 +69,41 @@ func readFrom(w io.ReaderFrom, src io.Reader, n int64) (int64, error) {
 	return w.ReadFrom(src)
 }
 
-// isConn reports whether a writer hands memory to the kernel without looking at
-// it: a TCP connection, or what wraps one in order to hide its ReadFrom, as
-// package net does.
-func isConn(w io.Writer) bool {
-	_, ok := w.(interface {
-		syscall.Conn
-		net.Conn
-	})
-	return ok
+// gatherer is a writer that hands memory to the kernel without looking at it,
+// several pieces in one call. It may change the slice.
+type gatherer interface {
+	WriteBuffers(pieces net.Buffers) (int64, error)
 }
 
-// pump moves the section to a writer.
-func (s *section) pump(w io.Writer) (int64, error) {
+// gathering is w as a gatherer, or nil if it is none. A TCP connection is one,
+// and so is what wraps it in order to hide its ReadFrom, as package net does.
+func gathering(w io.Writer) gatherer {
+	if g, ok := w.(gatherer); ok {
+		return g
+	}
+	if c, ok := w.(tcpConn); ok {
+		return connGatherer{c}
+	}
+	return nil
+}
+
+type tcpConn interface {
+	syscall.Conn
+	net.Conn
+}
+
+type connGatherer struct{ tcpConn }
+
+// WriteBuffers implements gatherer.
+func (c connGatherer) WriteBuffers(pieces net.Buffers) (int64, error) {
+	return pieces.WriteTo(c.tcpConn)
+}
+
+// pump moves the section to a writer, which may be a gatherer.
+func (s *section) pump(w io.Writer, to gatherer) (int64, error) {
 	ctx, cancel := context.WithCancel(s.r.ctx)
 	defer cancel()
-	p := &pump{ctx: ctx, svc: s.r.svc, to: w, conn: isConn(w)}
+	p := &pump{ctx: ctx, svc: s.r.svc, to: w, gatherer: to}
 	err := s.r.eachSpan(s.pos, s.left, p.add)
 	if err == nil {
 		err = p.drain(0)
@@ -99,10 +119,10 @@ func (s *section) pump(w io.Writer) (int64, error) {
 // pump writes spans in order. It reads ahead those that must be read, and
 // gathers those that are mapped. At any time either ahead or pieces is empty.
 type pump struct {
-	ctx  context.Context
-	svc  *Service
-	to   io.Writer
-	conn bool // to is a connection
+	ctx      context.Context
+	svc      *Service
+	to       io.Writer
+	gatherer gatherer // the same as to, or nil
 
 	ahead []chan readResult // of the spans being read, in order
 
@@ -125,7 +145,7 @@ type readResult struct {
 // add takes the next span: it gathers it if that is possible, or begins to read
 // it.
 func (p *pump) add(sp span) error {
-	if sp.stored && p.conn {
+	if sp.stored && p.gatherer != nil {
 		done, err := p.mapSpan(sp)
 		if done || err != nil {
 			return err
@@ -180,8 +200,7 @@ func (p *pump) flush() error {
 	if len(p.pieces) == 0 {
 		return nil
 	}
-	pieces := p.pieces // WriteTo moves its receiver
-	n, err := pieces.WriteTo(p.to)
+	n, err := p.gatherer.WriteBuffers(p.pieces)
 	p.written += n
 	p.release()
 	return err
@@ -246,11 +265,11 @@ func (s *objectSection) Read(p []byte) (int, error) {
 
 // WriteTo implements io.WriterTo.
 func (s *objectSection) WriteTo(w io.Writer) (int64, error) {
-	if isConn(w) {
+	if to := gathering(w); to != nil {
 		if data := s.o.mapped(); data != nil {
-			n, err := w.Write(data[s.pos:s.end])
-			s.pos += int64(n)
-			return int64(n), err
+			n, err := to.WriteBuffers(net.Buffers{data[s.pos:s.end]})
+			s.pos += n
+			return n, err
 		}
 	} else if rf, ok := w.(io.ReaderFrom); ok {
 		return readFrom(rf, s, s.end-s.pos)

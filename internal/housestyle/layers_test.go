@@ -50,7 +50,7 @@ var layers = map[string]layer{
 
 	"internal/identity": services, "internal/lfs": services, "internal/repo": services,
 
-	"internal/httpx": transports, "internal/authapi": transports, "internal/casapi": transports,
+	"internal/http1": transports, "internal/httpx": transports, "internal/authapi": transports, "internal/casapi": transports,
 	"internal/githttp": transports, "internal/hubapi": transports, "internal/web": transports,
 
 	"internal/app": assembly, "internal/cli": assembly, "cmd/pantry": assembly,

@@ -1,0 +1,216 @@
+package http1
+
+import (
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+)
+
+// response is the answer to a request. It is an http.ResponseWriter.
+type response struct {
+	conn   *conn
+	isHead bool // the request is a HEAD
+	header http.Header
+
+	status int    // 0 before WriteHeader
+	head   []byte // status line and header fields, until they are sent
+	length int64  // of the body, as the handler stated it; -1 if it did not
+	bare   bool   // the status allows no body
+
+	held    []byte // a short body of unstated length
+	holding bool   // it may still grow
+	sent    int64  // bytes of the body
+	last    bool   // the connection ends with this response
+	err     error  // of the connection
+
+	pieces [2][]byte // scratch
+}
+
+// heldBytes is how long a body of unstated length may be to be measured.
+const heldBytes = 16 << 10
+
+func (w *response) reset(c *conn, isHead bool) {
+	*w = response{conn: c, isHead: isHead, header: make(http.Header, 24), head: w.head[:0], held: w.held[:0]}
+}
+
+// Header implements http.ResponseWriter.
+func (w *response) Header() http.Header { return w.header }
+
+// WriteHeader implements http.ResponseWriter. Informational responses are not
+// sent.
+func (w *response) WriteHeader(status int) {
+	if w.status != 0 || status < 200 {
+		return
+	}
+	w.status = status
+	w.bare = status == http.StatusNoContent || status == http.StatusNotModified
+	w.length = -1
+	if text := w.header.Get("Content-Length"); text != "" {
+		n, err := strconv.ParseInt(text, 10, 64)
+		if err != nil || n < 0 {
+			n = -1
+			w.header.Del("Content-Length")
+		}
+		w.length = n
+	}
+	w.holding = w.length < 0 && !w.bare && !w.isHead
+	w.last = w.conn.front.closing.Load() || strings.EqualFold(w.header.Get("Connection"), "close")
+	if !w.holding {
+		w.format()
+	}
+}
+
+// format writes the head.
+func (w *response) format() {
+	b := append(w.head[:0], "HTTP/1.1 "...)
+	b = strconv.AppendInt(b, int64(w.status), 10)
+	b = append(b, ' ')
+	b = append(b, http.StatusText(w.status)...)
+	b = append(b, "\r\n"...)
+	for name, values := range w.header {
+		if name == "Connection" {
+			continue
+		}
+		for _, v := range values {
+			b = append(b, name...)
+			b = append(b, ": "...)
+			b = appendValue(b, v)
+			b = append(b, "\r\n"...)
+		}
+	}
+	if w.header["Date"] == nil {
+		b = append(b, "Date: "...)
+		b = append(b, date()...)
+		b = append(b, "\r\n"...)
+	}
+	if w.last {
+		b = append(b, "Connection: close\r\n"...)
+	}
+	w.head = append(b, "\r\n"...)
+}
+
+// appendValue appends a field value; it can never begin another field.
+func appendValue(b []byte, v string) []byte {
+	start := len(b)
+	b = append(b, v...)
+	for i := start; i < len(b); i++ {
+		if b[i] == '\r' || b[i] == '\n' || b[i] == 0 {
+			b[i] = ' '
+		}
+	}
+	return b
+}
+
+// Write implements http.ResponseWriter.
+func (w *response) Write(p []byte) (int, error) {
+	if w.status == 0 {
+		w.WriteHeader(http.StatusOK)
+	}
+	if w.holding {
+		if len(w.held)+len(p) <= heldBytes {
+			w.held = append(w.held, p...)
+			return len(p), nil
+		}
+		w.unmeasured()
+	}
+	n, err := w.WriteBuffers(net.Buffers{p})
+	return int(n), err
+}
+
+// unmeasured gives up measuring the body: its end is that of the connection.
+func (w *response) unmeasured() {
+	w.holding, w.last = false, true
+	w.format()
+	if len(w.held) > 0 {
+		_, _ = w.WriteBuffers(net.Buffers{w.held}) // the error stays in w.err
+	}
+}
+
+// WriteBuffers writes pieces of the body, without looking at their bytes, in as
+// few system calls as it can. It changes pieces.
+func (w *response) WriteBuffers(pieces net.Buffers) (int64, error) {
+	if w.status == 0 {
+		w.WriteHeader(http.StatusOK)
+	}
+	if w.holding {
+		w.unmeasured()
+	}
+	n := int64(0)
+	for _, p := range pieces {
+		n += int64(len(p))
+	}
+	switch {
+	case w.err != nil:
+		return 0, w.err
+	case w.bare:
+		return 0, http.ErrBodyNotAllowed
+	case w.isHead:
+		return n, nil
+	case w.length >= 0 && w.sent+n > w.length:
+		return 0, http.ErrContentLength
+	}
+	return w.send(pieces)
+}
+
+// send writes the head, if it has not been, and pieces of the body.
+func (w *response) send(pieces net.Buffers) (int64, error) {
+	head := int64(len(w.head))
+	if head > 0 {
+		if len(pieces) == 1 {
+			w.pieces = [2][]byte{w.head, pieces[0]}
+			pieces = w.pieces[:]
+		} else {
+			pieces = append(net.Buffers{w.head}, pieces...)
+		}
+		w.head = w.head[:0]
+	}
+	n, err := pieces.WriteTo(w.conn.tcp)
+	w.err = err
+	n = max(n-head, 0)
+	w.sent += n
+	return n, err
+}
+
+// finish sends what the handler left, and reports whether the connection can
+// take another request.
+func (w *response) finish() bool {
+	if w.status == 0 {
+		w.WriteHeader(http.StatusOK)
+	}
+	if w.holding {
+		w.holding = false
+		w.length = int64(len(w.held))
+		w.header.Set("Content-Length", strconv.Itoa(len(w.held)))
+		if len(w.held) > 0 && w.header["Content-Type"] == nil {
+			w.header.Set("Content-Type", http.DetectContentType(w.held))
+		}
+		w.format()
+		_, _ = w.send(net.Buffers{w.held}) // the error stays in w.err
+	} else if len(w.head) > 0 {
+		_, _ = w.send(nil)
+	}
+	short := !w.isHead && !w.bare && w.length >= 0 && w.sent < w.length
+	return w.err == nil && !w.last && !short
+}
+
+// stamp is the Date of a second.
+type stamp struct {
+	second int64
+	text   string
+}
+
+var now atomic.Pointer[stamp]
+
+// date is the value of a Date field.
+func date() string {
+	t := time.Now()
+	s := now.Load()
+	if s == nil || s.second != t.Unix() {
+		s = &stamp{t.Unix(), t.UTC().Format(http.TimeFormat)}
+		now.Store(s)
+	}
+	return s.text
+}
