@@ -45,7 +45,8 @@ func MatMul(p *Pool, s *Scratch, dst, x []float32, n int, w *Matrix) {
 }
 
 // MatMulMany multiplies one x by several weights with as many columns, in one
-// parallel region (two if only some are quantised): dst[i] (n, w[i].Rows) = x (n, w[i].Cols) · w[i]ᵀ.
+// parallel region, or two if only some are quantised:
+// dst[i] (n, w[i].Rows) = x (n, w[i].Cols) · w[i]ᵀ.
 func MatMulMany(p *Pool, s *Scratch, dst [][]float32, x []float32, n int, w []*Matrix) {
 	if len(dst) != len(w) {
 		panic(fmt.Sprintf("kernel: %d results for %d weights", len(dst), len(w)))

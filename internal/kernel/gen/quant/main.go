@@ -9,7 +9,6 @@ import (
 )
 
 func main() {
-	Package("github.com/pantryhub/pantry/internal/kernel")
 	ConstraintExpr("amd64")
 	for _, v := range variants {
 		vnniProduct(v)

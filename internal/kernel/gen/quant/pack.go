@@ -16,18 +16,19 @@ type packer struct {
 }
 
 // packHead begins a packer of blocks of so many bytes, which become size bytes
-// of panel. ahead is the memory that will be packed later: as much of it is
-// prefetched as is packed now.
+// of panel. What lies ahead bytes after src will be packed later: as much of it
+// is prefetched as is packed now.
 func packHead(name string, blockBytes, size int) *packer {
-	TEXT(name, NOSPLIT, "func(dst, src *byte, stride, blocks int, ahead *byte)")
+	TEXT(name, NOSPLIT, "func(dst, src *byte, stride, blocks, ahead int)")
 	Pragma("noescape")
-	Doc(name + " writes 16 rows of blocks, stride bytes apart, as a panel, and prefetches as many bytes from ahead.")
+	Doc(name + " writes 16 rows of blocks, stride bytes apart, as a panel, and prefetches as many bytes from src+ahead on.")
 	p := &packer{blockBytes: blockBytes, dstSize: size, label: "block"}
 	p.dst = Load(Param("dst"), GP64())
 	p.row[0] = Load(Param("src"), GP64())
 	p.stride = Load(Param("stride"), GP64())
 	p.blocks = Load(Param("blocks"), GP64())
 	p.ahead = Load(Param("ahead"), GP64())
+	ADDQ(p.row[0], p.ahead)
 	p.stride3 = GP64()
 	LEAQ(Mem{Base: p.stride, Index: p.stride, Scale: 2}, p.stride3)
 	for i := 1; i < 4; i++ {

@@ -45,7 +45,7 @@ func (v variant) panelBlock() int {
 // tile gives the offsets of a tile's block of m rows.
 type tile struct{ m, cols int }
 
-func (t tile) q(i, g int) int { return i*t.cols + 4*g }
+func (t tile) q(i, g int) int  { return i*t.cols + 4*g }
 func (t tile) scale(i int) int { return t.m*t.cols + 4*i }
 func (t tile) sum(i int) int   { return t.m*(t.cols+4) + 4*i }
 func (t tile) size() int       { return t.m * (t.cols + 8) }

@@ -1,0 +1,233 @@
+package kernel
+
+import (
+	"fmt"
+	"sync"
+)
+
+const (
+	// chunkCols is how many columns are packed before they are multiplied, so
+	// that panels and tiles meet in the first cache: at most 10 KiB of panel and 8
+	// KiB of tile.
+	chunkCols = 512
+
+	// panelsPerGroup is how many panels are packed before the tiles stream by.
+	panelsPerGroup = 4
+
+	// serialElements is how many activations are quantised without waking anyone.
+	serialElements = 16 << 10
+)
+
+// quantTask is a product with quantised weights being computed. First the
+// activations are quantised into tiles, then parts, each of which is a few panels
+// of one weight, are packed and multiplied by all tiles.
+type quantTask struct {
+	kernels *quantKernels
+	weights []*Matrix
+	dst     [][]float32
+	x       []float32
+	n, cols int
+	part    int // panels
+
+	tiles   [tileFormats][]byte // by chunks, then tiles, then blocks
+	needed  [tileFormats]*format
+	buffers buffers
+}
+
+// run writes dst[i] (n, weights[i].Rows) = x (n, cols) · weights[i]ᵀ. All weights
+// are quantised and have cols columns.
+func (t *quantTask) run(p *Pool, k *quantKernels, x []float32, n int) {
+	if n == 0 || len(t.weights) == 0 {
+		return
+	}
+	t.kernels, t.x, t.n, t.cols = k, x, n, t.weights[0].Cols
+	panels := 0
+	clear(t.needed[:])
+	for i, w := range t.weights {
+		if w.Cols != t.cols || len(x) < n*t.cols || len(t.dst[i]) < n*w.Rows {
+			panic(fmt.Sprintf("kernel: (%d, %d) = (%d, %d) · (%d, %d)ᵀ with %d and %d elements",
+				n, w.Rows, n, t.cols, w.Rows, w.Cols, len(t.dst[i]), len(x)))
+		}
+		panels += panelsOf(w)
+		f := &formats[w.Type]
+		t.needed[f.tile] = f
+		if size := n * t.cols / f.cols * f.rowBytes(); cap(t.tiles[f.tile]) < size {
+			t.tiles[f.tile] = make([]byte, size)
+		}
+	}
+	if tiles := (n + k.tile - 1) / k.tile; n*t.cols <= serialElements {
+		for i := range tiles {
+			(*quantizeTask)(t).Part(i)
+		}
+	} else {
+		p.Run(tiles, (*quantizeTask)(t))
+	}
+	t.part = min(max(panels/(8*p.Threads()), 1), 2*panelsPerGroup)
+	parts := 0
+	for _, w := range t.weights {
+		parts += (panelsOf(w) + t.part - 1) / t.part
+	}
+	p.Run(parts, t)
+	clear(t.weights)
+	clear(t.dst)
+	t.x = nil
+}
+
+func panelsOf(w *Matrix) int { return (w.Rows + panelRows - 1) / panelRows }
+
+// chunk is the columns [at, at+cols) of a product, in elements.
+type chunk struct{ at, cols int }
+
+// tileBlock returns where the first block of tile i within chunk c is.
+func (t *quantTask) tileBlock(f *format, c chunk, i int) []byte {
+	at := c.at/f.cols*t.n + i*t.kernels.tile*c.cols/f.cols
+	return t.tiles[f.tile][: t.n*t.cols/f.cols*f.rowBytes() : cap(t.tiles[f.tile])][at*f.rowBytes():]
+}
+
+// tileRows is the number of rows of tile i.
+func (t *quantTask) tileRows(i int) int {
+	return min(t.kernels.tile, t.n-i*t.kernels.tile)
+}
+
+// quantizeTask is the first half of a quantTask.
+type quantizeTask quantTask
+
+// Part quantises the rows of one tile, in every format that is needed.
+func (q *quantizeTask) Part(i int) {
+	t := (*quantTask)(q)
+	m := t.tileRows(i)
+	for tf, f := range t.needed {
+		if f == nil {
+			continue
+		}
+		unit := 256
+		if f.tile == tileQ8_0 || f.tile == tileQ4_0 {
+			unit = 32
+		}
+		for at := 0; at < t.cols; at += chunkCols {
+			c := chunk{at, min(chunkCols, t.cols-at)}
+			block := t.tileBlock(f, c, i)
+			for r := range m {
+				x := t.x[(i*t.kernels.tile+r)*t.cols+at:]
+				t.kernels.quantize[tf](&block[r*f.cols], &x[0], c.cols/unit, m*f.rowBytes(),
+					(m-r)*f.cols+4*r, m*(f.cols+4)-r*f.cols+4*r, -f.offset)
+			}
+		}
+	}
+}
+
+// Part multiplies a few panels of one weight by all tiles.
+func (t *quantTask) Part(part int) {
+	for i, w := range t.weights {
+		if parts := (panelsOf(w) + t.part - 1) / t.part; part >= parts {
+			part -= parts
+			continue
+		}
+		b := t.buffers.take()
+		defer t.buffers.give(b)
+		group := panelsPerGroup
+		if t.n <= t.kernels.tile {
+			group = 1 // a panel is used once: while it is in the first cache
+		}
+		end := min((part+1)*t.part, panelsOf(w))
+		for panel := part * t.part; panel < end; panel += group {
+			t.multiply(b, w, t.dst[i], panel, min(group, end-panel))
+		}
+		return
+	}
+}
+
+// multiply computes count panels of w from panel on.
+func (t *quantTask) multiply(b *panelBuffer, w *Matrix, dst []float32, panel, count int) {
+	f := &formats[w.Type]
+	for at := 0; at < t.cols; at += chunkCols {
+		c := chunk{at, min(chunkCols, t.cols-at)}
+		for p := range count {
+			t.pack(b, w, panel+p, c, b.panels[p][:])
+		}
+		sum := 1
+		if at == 0 {
+			sum = 0
+		}
+		for i := 0; i*t.kernels.tile < t.n; i++ {
+			tile, m := t.tileBlock(f, c, i), t.tileRows(i)
+			for p := range count {
+				r := (panel + p) * panelRows
+				out, ldd := dst[i*t.kernels.tile*w.Rows+r:], w.Rows
+				if r+panelRows > w.Rows {
+					t.multiplyLast(b, w, out, p, tile, c, m, sum)
+					continue
+				}
+				t.kernels.product[f.product](&out[0], ldd, &b.panels[p][0], &tile[0], c.cols/f.cols, m, sum)
+			}
+		}
+	}
+}
+
+// multiplyLast computes the panel that has fewer rows than 16.
+func (t *quantTask) multiplyLast(b *panelBuffer, w *Matrix, dst []float32, p int, tile []byte, c chunk, m, sum int) {
+	f, rows := &formats[w.Type], w.Rows%panelRows
+	t.kernels.product[f.product](&b.out[0], panelRows, &b.panels[p][0], &tile[0], c.cols/f.cols, m, 0)
+	for i := range m {
+		to, from := dst[i*w.Rows:][:rows], b.out[i*panelRows:]
+		for r := range to {
+			if sum == 0 {
+				to[r] = from[r]
+			} else {
+				to[r] += from[r]
+			}
+		}
+	}
+}
+
+// pack packs a chunk of a panel of w. Rows that are missing in the last panel are
+// zero.
+func (t *quantTask) pack(b *panelBuffer, w *Matrix, panel int, c chunk, dst []byte) {
+	stride, from, size := w.Type.RowBytes(w.Cols), w.Type.RowBytes(c.at), w.Type.RowBytes(c.cols)
+	src := w.Data[panel*panelRows*stride:]
+	// The panels after this one follow it in memory; when all chunks of this one
+	// are packed, all of the next one has been asked for.
+	ahead := panelRows*(stride+from) - from
+	src = src[from:]
+	if rows := w.Rows - panel*panelRows; rows < panelRows {
+		clear(b.rows[:panelRows*size])
+		for r := range rows {
+			copy(b.rows[r*size:(r+1)*size], src[r*stride:])
+		}
+		src, stride, ahead = b.rows[:], size, 0
+	}
+	t.kernels.pack[w.Type](&dst[0], &src[0], stride, c.cols/w.Type.BlockLen(), ahead)
+}
+
+// panelBuffer is what one part needs while it runs.
+type panelBuffer struct {
+	panels [panelsPerGroup][chunkCols * 20]byte  // 20: Q4_K and Q6_K, per column
+	rows   [panelRows * chunkCols * 34 / 32]byte // of the last panel
+	out    [maxTile * panelRows]float32
+}
+
+// maxTile is the largest tile of any implementation.
+const maxTile = 12
+
+// buffers are the panelBuffers that no part uses.
+type buffers struct {
+	mu   sync.Mutex
+	free []*panelBuffer
+}
+
+func (b *buffers) take() *panelBuffer {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if n := len(b.free); n > 0 {
+		p := b.free[n-1]
+		b.free = b.free[:n-1]
+		return p
+	}
+	return new(panelBuffer)
+}
+
+func (b *buffers) give(p *panelBuffer) {
+	b.mu.Lock()
+	b.free = append(b.free, p)
+	b.mu.Unlock()
+}

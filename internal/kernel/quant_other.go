@@ -1,0 +1,6 @@
+//go:build !amd64
+
+package kernel
+
+// quantAt returns the implementation for a level.
+func quantAt(level) *quantKernels { return &portableQuant }
