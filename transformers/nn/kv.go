@@ -137,6 +137,9 @@ type Segment struct {
 	Tokens []int32
 	// AllLogits asks for the output of every token, not just the last.
 	AllLogits bool
+	// Memory is what an encoder made of the input, for decoders that look at
+	// one; nil otherwise.
+	Memory *Memory
 }
 
 // Batch is what one forward pass of a decoder works on: one or more sequences,
@@ -153,6 +156,15 @@ func (b *Batch) Tokens() int {
 	n := 0
 	for i := range b.Segments {
 		n += len(b.Segments[i].Tokens)
+	}
+	return n
+}
+
+// Longest is the length of the longest sequence after the pass.
+func (b *Batch) Longest() int {
+	n := 0
+	for i := range b.Segments {
+		n = max(n, b.Segments[i].KV.length+len(b.Segments[i].Tokens))
 	}
 	return n
 }

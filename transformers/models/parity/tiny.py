@@ -14,10 +14,12 @@ HERE = pathlib.Path(__file__).resolve().parent
 
 
 def randomize(model, seed, scale=0.25):
-    """Draws every parameter and buffer that is learned anew."""
+    """Draws every parameter that is learned anew."""
     g = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for name, p in model.named_parameters():
+            if not p.requires_grad:  # sinusoids
+                continue
             noise = torch.randn(p.shape, generator=g)
             if p.dim() == 1 and ("norm" in name.lower() or "ln" in name.lower()) and name.endswith("weight"):
                 p.copy_(1 + 0.2 * noise)

@@ -5,8 +5,8 @@ import (
 	"testing"
 
 	"github.com/pantryhub/pantry/transformers/checkpoint"
-	"github.com/pantryhub/pantry/transformers/models/roberta"
 	"github.com/pantryhub/pantry/transformers/models/parity"
+	"github.com/pantryhub/pantry/transformers/models/roberta"
 	"github.com/pantryhub/pantry/transformers/nn"
 )
 
