@@ -134,7 +134,7 @@ func (kv *KV) floats(dst []float32, layer, kind, head, lo, hi int) {
 // behind those that KV remembers.
 type Segment struct {
 	KV     *KV
-	Tokens []int32
+	Tokens []uint32
 	// AllLogits asks for the output of every token, not just the last.
 	AllLogits bool
 	// Memory is what an encoder made of the input, for decoders that look at
@@ -146,8 +146,8 @@ type Segment struct {
 // their tokens seen as one list.
 type Batch struct {
 	Segments  []Segment
-	ids       []int32
-	positions []int32
+	ids       []uint32
+	positions []uint32
 	outputs   []int
 }
 
@@ -171,7 +171,7 @@ func (b *Batch) Longest() int {
 
 // Begin makes room in every KV and returns the ids of all segments, one behind
 // the other.
-func (b *Batch) Begin() []int32 {
+func (b *Batch) Begin() []uint32 {
 	b.ids = b.ids[:0]
 	for i := range b.Segments {
 		s := &b.Segments[i]
@@ -182,12 +182,12 @@ func (b *Batch) Begin() []int32 {
 }
 
 // Positions lists the position of each token in its sequence.
-func (b *Batch) Positions() []int32 {
+func (b *Batch) Positions() []uint32 {
 	b.positions = b.positions[:0]
 	for i := range b.Segments {
 		s := &b.Segments[i]
 		for t := range s.Tokens {
-			b.positions = append(b.positions, int32(s.KV.length+t))
+			b.positions = append(b.positions, uint32(s.KV.length+t))
 		}
 	}
 	return b.positions

@@ -116,10 +116,10 @@ func NewEmbedding(w checkpoint.Weights, vocabulary, dim int) Embedding {
 
 // Forward looks up ids: (tokens, dim). An id outside of the vocabulary gives a
 // row of zeros; callers check ids at the edge.
-func (e *Embedding) Forward(ws *Workspace, ids []int32) tensor.Tensor {
+func (e *Embedding) Forward(ws *Workspace, ids []uint32) tensor.Tensor {
 	y := ws.Arena.New(len(ids), e.W.Cols)
 	for i, id := range ids {
-		if id < 0 || int(id) >= e.W.Rows {
+		if int(id) >= e.W.Rows {
 			clear(y.Row(i))
 			continue
 		}

@@ -23,7 +23,7 @@ type Workspace struct {
 	fused     fusedProducts
 
 	frequencies []float64 // of a rope that depends on the length
-	integers    []int32
+	integers    []uint32
 }
 
 // NewWorkspace is a workspace over a pool of threads, which others may share.
@@ -74,7 +74,7 @@ func (ws *Workspace) Map(x tensor.Tensor, f func(x []float32)) {
 func (ws *Workspace) Add(x, y tensor.Tensor) { ws.eachRow(x, y, kernel.Add) }
 
 // ints is scratch for n integers, valid until the next call.
-func (ws *Workspace) ints(n int) []int32 {
+func (ws *Workspace) ints(n int) []uint32 {
 	ws.integers = slices.Grow(ws.integers[:0], n)[:n]
 	return ws.integers
 }

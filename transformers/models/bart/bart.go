@@ -33,7 +33,7 @@ type Model struct {
 	encoderPos           nn.Embedding
 	decoderPos           nn.Embedding
 	encoderNorm, decNorm nn.LayerNorm
-	start                int32
+	start                uint32
 }
 
 // New builds the network. The error wraps checkpoint.ErrFormat if a tensor is
@@ -141,7 +141,7 @@ func (c Classifier) Forward(ws *nn.Workspace, in *nn.Input) tensor.Tensor {
 	var b nn.Batch
 	for i, memory := range memories {
 		ids := in.IDs[in.Bounds[i]:in.Bounds[i+1]]
-		shifted := append([]int32{c.start}, ids[:max(len(ids)-1, 0)]...)[:len(ids)]
+		shifted := append([]uint32{c.start}, ids[:max(len(ids)-1, 0)]...)[:len(ids)]
 		b.Segments = append(b.Segments, nn.Segment{KV: nn.NewExactKV(c.KVShape()), Tokens: shifted, Memory: memory})
 	}
 	return c.decode(ws, &b)

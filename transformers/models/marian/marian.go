@@ -90,7 +90,7 @@ func sinusoids(n, dim int) tensor.Tensor {
 }
 
 // embed is scaled word embeddings and positions: (tokens, dim).
-func (m *Model) embed(ws *nn.Workspace, words *nn.Embedding, ids, positions []int32) tensor.Tensor {
+func (m *Model) embed(ws *nn.Workspace, words *nn.Embedding, ids, positions []uint32) tensor.Tensor {
 	x := words.Forward(ws, ids)
 	nn.Scale(x, m.scale)
 	for i, p := range positions {

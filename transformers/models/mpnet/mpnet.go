@@ -32,7 +32,7 @@ type Model struct {
 	norm             nn.LayerNorm
 	bias             *nn.BucketBias
 	layers           []nn.EncoderLayer
-	pad              int32
+	pad              uint32
 }
 
 var names = nn.EncoderNames{

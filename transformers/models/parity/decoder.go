@@ -28,10 +28,10 @@ type Decoder interface {
 
 // decoderGolden is golden.json of decoders.py.
 type decoderGolden struct {
-	Prompt []int32     `json:"prompt"`
+	Prompt []uint32    `json:"prompt"`
 	Rows   []int       `json:"rows"`
 	Logits [][]float32 `json:"logits"`
-	Greedy []int32     `json:"greedy"`
+	Greedy []uint32    `json:"greedy"`
 	// LengthDependent: the angles depend on the length of the text, so a prompt
 	// fed in pieces differs from one fed at once, in the reference too.
 	LengthDependent bool `json:"length_dependent"`
@@ -123,7 +123,7 @@ type decoderCheck struct {
 }
 
 // forward runs one sequence and commits it.
-func (d *decoderCheck) forward(kv *nn.KV, ids []int32, all bool) tensor.Tensor {
+func (d *decoderCheck) forward(kv *nn.KV, ids []uint32, all bool) tensor.Tensor {
 	d.ws.Arena.Reset()
 	b := nn.Batch{Segments: []nn.Segment{{KV: kv, Tokens: ids, AllLogits: all}}}
 	y := d.m.Forward(d.ws, &b).Clone()
@@ -155,25 +155,25 @@ func (d *decoderCheck) half(t *testing.T) {
 	}
 }
 
-func (d *decoderCheck) continuation(kv *nn.KV) []int32 {
-	var got []int32
+func (d *decoderCheck) continuation(kv *nn.KV) []uint32 {
+	var got []uint32
 	next := d.golden.Prompt
 	for range d.golden.Greedy {
 		y := d.forward(kv, next, false)
-		next = []int32{argmax(y.Data)}
+		next = []uint32{argmax(y.Data)}
 		got = append(got, next[0])
 	}
 	return got
 }
 
-func argmax(x []float32) int32 {
+func argmax(x []float32) uint32 {
 	best := 0
 	for i, v := range x {
 		if v > x[best] {
 			best = i
 		}
 	}
-	return int32(best)
+	return uint32(best)
 }
 
 // steps: a prompt fed one token at a time, and in two pieces, gives the logits
@@ -185,7 +185,7 @@ func (d *decoderCheck) steps(t *testing.T) {
 	want := d.forward(d.exact(), d.golden.Prompt, true)
 	kv := d.exact()
 	for i, id := range d.golden.Prompt {
-		Close(t, "logits step by step", d.forward(kv, []int32{id}, false).Data, want.Row(i))
+		Close(t, "logits step by step", d.forward(kv, []uint32{id}, false).Data, want.Row(i))
 	}
 	kv = d.exact()
 	d.forward(kv, d.golden.Prompt[:7], false)
@@ -196,7 +196,7 @@ func (d *decoderCheck) steps(t *testing.T) {
 
 // batch: sequences of different lengths side by side do not see each other.
 func (d *decoderCheck) batch(t *testing.T) {
-	prompts := [][]int32{d.golden.Prompt, d.golden.Prompt[3:9], d.golden.Prompt[:1], d.golden.Prompt[5:]}
+	prompts := [][]uint32{d.golden.Prompt, d.golden.Prompt[3:9], d.golden.Prompt[:1], d.golden.Prompt[5:]}
 	var b nn.Batch
 	for _, p := range prompts {
 		b.Segments = append(b.Segments, nn.Segment{KV: d.exact(), Tokens: p})
@@ -204,7 +204,7 @@ func (d *decoderCheck) batch(t *testing.T) {
 	d.ws.Arena.Reset()
 	got := d.m.Forward(d.ws, &b).Clone()
 	b.Commit()
-	next := make([]int32, len(prompts))
+	next := make([]uint32, len(prompts))
 	for i, p := range prompts {
 		want := d.forward(d.exact(), p, false)
 		Close(t, "logits in a batch", got.Row(i), want.Data)

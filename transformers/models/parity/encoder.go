@@ -17,8 +17,8 @@ type Encoder interface {
 // encoderGolden is golden.json of encoders.py.
 type encoderGolden struct {
 	Sequences []struct {
-		IDs    []int32     `json:"ids"`
-		Types  []int32     `json:"types"`
+		IDs    []uint32    `json:"ids"`
+		Types  []uint32    `json:"types"`
 		Rows   []int       `json:"rows"`
 		Output [][]float32 `json:"output"`
 	} `json:"sequences"`

@@ -17,13 +17,13 @@ type Seq2Seq interface {
 
 // seq2seqGolden is golden.json of seq2seq.py.
 type seq2seqGolden struct {
-	Begin  []int32 `json:"begin"`
-	EOS    int     `json:"eos"` // never chosen in the reference's output
+	Begin  []uint32 `json:"begin"`
+	EOS    int      `json:"eos"` // never chosen in the reference's output
 	Inputs []struct {
-		IDs    []int32     `json:"ids"`
+		IDs    []uint32    `json:"ids"`
 		Rows   []int       `json:"rows"`
 		Logits [][]float32 `json:"logits"`
-		Greedy []int32     `json:"greedy"`
+		Greedy []uint32    `json:"greedy"`
 	} `json:"inputs"`
 }
 
@@ -61,7 +61,7 @@ func CheckSeq2Seq[M Seq2Seq](t *testing.T, name string, build func(json.RawMessa
 			}
 			s.kv = nn.NewExactKV(m.KVShape())
 			for j, id := range golden.Begin {
-				Close(t, "logits step by step "+what, s.forward([]int32{id})[0], y[j])
+				Close(t, "logits step by step "+what, s.forward([]uint32{id})[0], y[j])
 			}
 			s.kv = nn.NewExactKV(m.KVShape())
 			if got := s.greedy(golden, len(in.Greedy)); !slices.Equal(got, in.Greedy) {
@@ -78,7 +78,7 @@ type seq2seqCheck struct {
 	kv     *nn.KV
 }
 
-func (s *seq2seqCheck) forward(ids []int32) [][]float32 {
+func (s *seq2seqCheck) forward(ids []uint32) [][]float32 {
 	s.ws.Arena.Reset()
 	b := nn.Batch{Segments: []nn.Segment{{KV: s.kv, Tokens: ids, AllLogits: true, Memory: s.memory}}}
 	y := s.m.Forward(s.ws, &b).Clone()
@@ -90,13 +90,13 @@ func (s *seq2seqCheck) forward(ids []int32) [][]float32 {
 	return rows
 }
 
-func (s *seq2seqCheck) greedy(golden seq2seqGolden, n int) []int32 {
-	var got []int32
+func (s *seq2seqCheck) greedy(golden seq2seqGolden, n int) []uint32 {
+	var got []uint32
 	next := golden.Begin[:1]
 	for range n {
 		y := s.forward(next)[0]
 		y[golden.EOS] = -1e30
-		next = []int32{argmax(y)}
+		next = []uint32{argmax(y)}
 		got = append(got, next[0])
 	}
 	return got

@@ -28,7 +28,7 @@ type Model struct {
 	words, positions, types nn.Embedding
 	norm                    nn.LayerNorm
 	layers                  []nn.EncoderLayer
-	pad                     int32
+	pad                     uint32
 }
 
 var names = nn.EncoderNames{
