@@ -2,7 +2,6 @@ package kernel
 
 import (
 	"encoding/binary"
-	"fmt"
 	"math"
 )
 
@@ -33,7 +32,7 @@ func Dequantize(t Type, dst []float32, src []byte) {
 }
 
 // Quantize writes src, whole blocks, as t into dst, as llama.cpp's reference
-// quantisers do. It panics for a type that it cannot write.
+// quantisers do. Elements that are not finite make the block meaningless.
 func Quantize(t Type, dst []byte, src []float32) {
 	n, size := t.BlockLen(), t.BlockBytes()
 	dst = dst[:t.RowBytes(len(src))]
@@ -49,8 +48,12 @@ func Quantize(t Type, dst []byte, src []float32) {
 			quantQ8_0(dst[:size], src[:n])
 		case Q4_0:
 			quantQ4_0(dst[:size], src[:n])
-		default:
-			panic(fmt.Sprintf("kernel: cannot quantise to %s", t))
+		case Q4_K:
+			quantK4(dst[:size], src[:n], 15, -1, 20)
+		case Q5_K:
+			quantK4(dst[:size], src[:n], 31, -0.5, 15)
+		case Q6_K:
+			quantQ6_K(dst[:size], src[:n])
 		}
 	}
 }

@@ -313,3 +313,36 @@ func TestQuantMatMulAgrees(t *testing.T) {
 		}
 	}
 }
+
+// FuzzPackers: whatever bytes a file holds, every packer writes what the portable
+// one does, except for the payloads of NaNs.
+func FuzzPackers(f *testing.F) {
+	for i, typ := range quantTypes {
+		f.Add(byte(i), byte(1), randomBlocks(newRand(8), typ, panelRows, typ.BlockLen()))
+	}
+	f.Add(byte(4), byte(3), bytes.Repeat([]byte{0xff, 0x7f}, 99))
+	f.Fuzz(func(t *testing.T, which, blocks byte, data []byte) {
+		typ, n := quantTypes[int(which)%len(quantTypes)], 1+int(blocks)%4
+		if len(data) == 0 {
+			return
+		}
+		f, stride := &formats[typ], n*typ.BlockBytes()
+		src := bytes.Repeat(data, 1+panelRows*stride/len(data))
+		size := n * typ.BlockLen() / f.cols * f.panelBytes()
+		want := make([]byte, size)
+		packPortable(typ, &want[0], &src[0], stride, n)
+		for _, k := range quantLevels() {
+			got := make([]byte, size)
+			k.pack[typ](&got[0], &src[0], stride, n, 0)
+			for at := 0; at < size; at += 4 {
+				if bytes.Equal(got[at:at+4], want[at:at+4]) {
+					continue
+				}
+				scale := at%f.panelBytes() >= panelRows*f.cols
+				if a, b := floatAt(got, at), floatAt(want, at); !scale || a == a || b == b {
+					t.Fatalf("%s %s: panels differ at %d: got %x, want %x", k.name, typ, at, got[at:at+4], want[at:at+4])
+				}
+			}
+		}
+	})
+}

@@ -1,0 +1,58 @@
+package kernel
+
+import (
+	"bytes"
+	"encoding/binary"
+	"math"
+	"os"
+	"testing"
+)
+
+// TestAgainstGGML compares with what ggml made of the same floats and blocks; see
+// testdata/ggml.py. Everything is equal bit for bit.
+func TestAgainstGGML(t *testing.T) {
+	data, err := os.ReadFile("testdata/ggml.bin")
+	if err != nil {
+		t.Fatal(err)
+	}
+	take := func(n int) []byte {
+		b := data[:n]
+		data = data[n:]
+		return b
+	}
+	n := int(binary.LittleEndian.Uint32(take(4)))
+	floats := func() []float32 {
+		f := make([]float32, n)
+		for i, b := 0, take(4*n); i < n; i++ {
+			f[i] = floatAt(b, 4*i)
+		}
+		return f
+	}
+	x := floats()
+	for _, typ := range quantTypes {
+		quantised := make([]byte, typ.RowBytes(n))
+		Quantize(typ, quantised, x)
+		want := take(len(quantised))
+		for at := 0; at < len(want); at += typ.BlockBytes() {
+			if got, want := quantised[at:at+typ.BlockBytes()], want[at:at+typ.BlockBytes()]; !bytes.Equal(got, want) {
+				t.Errorf("%s: block %d quantised\n got %x\nwant %x", typ, at/typ.BlockBytes(), got, want)
+			}
+		}
+		checkDequantized(t, typ, want, floats())
+		checkDequantized(t, typ, take(len(want)), floats())
+	}
+	if len(data) != 0 {
+		t.Errorf("%d bytes are left", len(data))
+	}
+}
+
+func checkDequantized(t *testing.T, typ Type, b []byte, want []float32) {
+	t.Helper()
+	got := make([]float32, len(want))
+	Dequantize(typ, got, b)
+	for i := range want {
+		if math.Float32bits(got[i]) != math.Float32bits(want[i]) {
+			t.Fatalf("%s: element %d dequantised: got %v, want %v", typ, i, got[i], want[i])
+		}
+	}
+}
