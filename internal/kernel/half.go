@@ -6,8 +6,11 @@ import "math"
 // length.
 func F16ToF32(dst []float32, src []uint16) {
 	dst = dst[:len(src)]
-	for i, h := range src {
-		dst[i] = halfToFloat(h)
+	for ; len(src) > longest; dst, src = dst[longest:], src[longest:] {
+		F16ToF32(dst[:longest], src[:longest])
+	}
+	for i := vectorF16ToF32(dst, src); i < len(src); i++ {
+		dst[i] = halfToFloat(src[i])
 	}
 }
 
@@ -15,16 +18,22 @@ func F16ToF32(dst []float32, src []uint16) {
 // the same length.
 func F32ToF16(dst []uint16, src []float32) {
 	dst = dst[:len(src)]
-	for i, f := range src {
-		dst[i] = floatToHalf(f)
+	for ; len(src) > longest; dst, src = dst[longest:], src[longest:] {
+		F32ToF16(dst[:longest], src[:longest])
+	}
+	for i := vectorF32ToF16(dst, src); i < len(src); i++ {
+		dst[i] = floatToHalf(src[i])
 	}
 }
 
 // BF16ToF32 widens bfloat16 numbers, exactly. dst and src have the same length.
 func BF16ToF32(dst []float32, src []uint16) {
 	dst = dst[:len(src)]
-	for i, h := range src {
-		dst[i] = math.Float32frombits(uint32(h) << 16)
+	for ; len(src) > longest; dst, src = dst[longest:], src[longest:] {
+		BF16ToF32(dst[:longest], src[:longest])
+	}
+	for i := vectorBF16ToF32(dst, src); i < len(src); i++ {
+		dst[i] = math.Float32frombits(uint32(src[i]) << 16)
 	}
 }
 

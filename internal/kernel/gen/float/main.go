@@ -11,8 +11,10 @@ import (
 )
 
 var units = map[string]func(){
-	"dot":  dotUnit,
-	"rows": rowsUnit,
+	"dot":        dotUnit,
+	"rows":       rowsUnit,
+	"vector":     vectorUnit,
+	"activation": activationUnit,
 }
 
 func main() {
