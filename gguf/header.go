@@ -28,6 +28,7 @@ const (
 	maxHeader        = 256 << 20 // bytes before the tensors' data
 	maxAlignment     = 1 << 20
 	defaultAlignment = 32
+	alignmentKey     = "general.alignment"
 )
 
 // Tensor is one tensor of a file. Its blocks are [Offset, Offset+Size).
@@ -60,8 +61,12 @@ type Header struct {
 	size   int64
 	keys   []string
 	values map[string]any // scalar, string or array
+	spans  map[string]span
 	byName map[string]int // index into Tensors
 }
+
+// span is where a value is in the file, its type included.
+type span struct{ start, end int64 }
 
 // array is a value that stayed in the file.
 type array struct {
@@ -125,9 +130,10 @@ func (h *Header) readPreamble(d *decoder) (tensors, keys uint64, err error) {
 }
 
 func (h *Header) readValues(d *decoder, n uint64) error {
-	h.values = map[string]any{}
+	h.values, h.spans = map[string]any{}, map[string]span{}
 	for range n {
 		key := d.text(maxKey)
+		start := d.offset()
 		t := valueType(d.uint32())
 		v := d.value(t)
 		if d.err != nil {
@@ -136,7 +142,7 @@ func (h *Header) readValues(d *decoder, n uint64) error {
 		if _, dup := h.values[key]; dup {
 			return malformed("duplicate key %q", key)
 		}
-		h.values[key] = v
+		h.values[key], h.spans[key] = v, span{start, d.offset()}
 		h.keys = append(h.keys, key)
 	}
 	return nil
@@ -179,7 +185,7 @@ func (h *Header) readTensors(d *decoder, n uint64) error {
 // leaves the file or overlaps another. end is where the descriptions end.
 func (h *Header) place(end int64) error {
 	h.Alignment = defaultAlignment
-	if v, ok := h.Uint("general.alignment"); ok {
+	if v, ok := h.Uint(alignmentKey); ok {
 		if v == 0 || v > maxAlignment {
 			return malformed("alignment %d", v)
 		}
