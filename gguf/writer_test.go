@@ -71,8 +71,8 @@ func TestWriterRoundTrip(t *testing.T) {
 	scores, _ := h.Numbers("a.scores")
 	flags, _ := h.ArrayLen("a.flags")
 	none, ok := h.ArrayLen("a.none")
-	got := fmt.Sprint(arch, u, i, f, g, yes, len(words), words, ids, scores, flags, none, ok)
-	want := "llama 7 -7 0.5 1e+300 true 3 [ é three] [-1 0 1.073741824e+09] [1 -2] 2 0 true"
+	got := fmt.Sprintln(arch, u, i, f, g, yes, len(words), words, ids, scores, flags, none, ok)
+	want := "llama 7 -7 0.5 1e+300 true 3 [ é three] [-1 0 1.073741824e+09] [1 -2] 2 0 true\n"
 	if got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
