@@ -49,7 +49,7 @@ func (c *Chunker) Next(b []byte) (n int, done bool) {
 	}
 	i = warm
 
-	if end, hash := scan(b[i:limit], h); end > 0 {
+	if end, hash := scanStripes(b[i:limit], h); end > 0 {
 		*c = Chunker{}
 		return i + end, true
 	} else {
@@ -63,11 +63,59 @@ func (c *Chunker) Next(b []byte) (n int, done bool) {
 	return limit, false
 }
 
-// scan rolls h over b until a boundary and returns how many bytes that took, 0
-// if there is none. This loop is where the time goes. It takes bytes in pairs:
-// h after the second one is 4h + (2·T[first] + T[second]), of which the bracket
-// does not wait for h, so that the chain from pair to pair is two operations
-// long, not four.
+// A lane is how many bytes of b one of the four hashes rolls over that are
+// computed at the same time, because each alone waits for itself. A hash depends
+// on the last 64 bytes only, so that it can begin anywhere.
+const lane = 2 << 10
+
+// scanStripes rolls h over b until a boundary and returns how many bytes that
+// took, 0 if there is none. This is where the time goes.
+func scanStripes(b []byte, h uint64) (end int, hash uint64) {
+	i := 0
+	for ; i+4*lane <= len(b); i += 4 * lane {
+		stripe := b[i : i+4*lane]
+		last, boundary := rollFour(stripe, h)
+		if boundary {
+			break
+		}
+		h = last
+	}
+	if end, h = scan(b[i:], h); end > 0 {
+		end += i
+	}
+	return end, h
+}
+
+// rollFour rolls h over four lanes. It returns the hash at the end, or true if
+// there is a boundary somewhere.
+func rollFour(stripe []byte, h uint64) (last uint64, boundary bool) {
+	a, b, c, d := stripe[:lane], stripe[lane:2*lane], stripe[2*lane:3*lane], stripe[3*lane:4*lane]
+	hb, hc, hd := roll(a[lane-window:]), roll(b[lane-window:]), roll(c[lane-window:])
+	b, c, d = b[:len(a)], c[:len(a)], d[:len(a)]
+	for i := range a {
+		h = h<<1 + gear[a[i]]
+		hb = hb<<1 + gear[b[i]]
+		hc = hc<<1 + gear[c[i]]
+		hd = hd<<1 + gear[d[i]]
+		if h < cutBelow || hb < cutBelow || hc < cutBelow || hd < cutBelow {
+			return 0, true
+		}
+	}
+	return hd, false
+}
+
+// roll is the hash after the bytes of a window.
+func roll(b []byte) (h uint64) {
+	for _, v := range b {
+		h = h<<1 + gear[v]
+	}
+	return h
+}
+
+// scan is scanStripes byte by byte, for a stripe that holds a boundary and for
+// what is shorter than one. It takes bytes in pairs: h after the second one is
+// 4h + (2·T[first] + T[second]), of which the bracket does not wait for h, so that
+// the chain from pair to pair is two operations long, not four.
 func scan(b []byte, h uint64) (end int, hash uint64) {
 	i := 0
 	for ; i+8 <= len(b); i += 8 {

@@ -260,6 +260,21 @@ func TestChunkerIsTheDefinitionWhateverTheBlocks(t *testing.T) {
 	}
 }
 
+func FuzzChunker(f *testing.F) {
+	f.Add([]byte("abc"), uint64(1), uint32(100_000), uint32(70_000))
+	f.Add([]byte{}, uint64(2), uint32(300_000), uint32(1<<20))
+	f.Fuzz(func(t *testing.T, unit []byte, seed uint64, random, block uint32) {
+		data := splitmix(seed, int(random%(1<<19)))
+		if len(unit) > 0 {
+			data = append(data, bytes.Repeat(unit, 1+200_000/len(unit))...)
+		}
+		want := chunkEndsByDefinition(data)
+		if got := chunkEnds(data, 1+int(block%(1<<19))); !slices.Equal(got, want) {
+			t.Fatalf("ends %v, want %v", got, want)
+		}
+	})
+}
+
 func BenchmarkChunker(b *testing.B) {
 	data := splitmix(3, 16<<20)
 	b.SetBytes(int64(len(data)))

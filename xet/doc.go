@@ -3,7 +3,7 @@
 // out, and which stored bytes rebuild a range of a file. It is a pure codec for
 // servers and clients alike: it reads and writes io.Reader, io.Writer and byte
 // slices, knows neither HTTP nor disks, and imports only the standard library,
-// package hub, BLAKE3 and LZ4.
+// package hub, BLAKE3, a decoder of LZ4 and what tells the processor's features.
 //
 // The words, from small to large:
 //

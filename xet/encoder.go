@@ -16,12 +16,19 @@ type Encoder struct {
 	futile  atomic.Bool  // compressing that one gained nothing
 }
 
-// scratch is what compressing a chunk needs besides the chunk.
+// scratch is what compressing chunks needs besides them.
 type scratch struct {
-	table  lz4Table
-	lanes  [MaxChunk]byte // the chunk or a sample, regrouped
+	slots  [2]slot
 	record [HeaderSize + MaxChunk]byte
 	sample [sampleSize]byte // compressed
+}
+
+// slot has room for a chunk that is being compressed.
+type slot struct {
+	job    *Job // nil if it is free
+	scheme Scheme
+	stream lz4Stream
+	lanes  [MaxChunk]byte // the chunk or a sample, regrouped
 }
 
 // scratches is shared, because many uploads wait for their client most of the
@@ -42,65 +49,117 @@ const (
 	worthwhile = 2
 )
 
-// Record makes the record of a chunk: its header and its bytes, compressed by the
-// scheme that makes them smallest. It is written to the start of dst, which must
-// have HeaderSize bytes more than the chunk.
-func (e *Encoder) Record(dst, chunk []byte) (Header, []byte) {
+// Job is a chunk of which a record is made: a header and the bytes, compressed
+// by the scheme that makes them smallest.
+type Job struct {
+	Chunk  []byte
+	Head   Header // of the record
+	Record []byte // before, room for HeaderSize bytes more than the chunk; then the record
+}
+
+// Records makes the records of all chunks that next yields, until that is nil.
+// A job may be unfinished while next is called for later ones. Many chunks take
+// less time than each on its own.
+func (e *Encoder) Records(next func() *Job) {
 	s := scratches.Get().(*scratch)
 	defer scratches.Put(s)
-	return e.record(s, dst, chunk)
+	e.records(s, next)
 }
 
-func (e *Encoder) record(s *scratch, dst, chunk []byte) (Header, []byte) {
-	h := Header{Payload: len(chunk), Raw: len(chunk), Scheme: Stored}
-	if scheme, n := e.compress(s, dst[HeaderSize:HeaderSize+len(chunk)-1], chunk); n > 0 {
-		h.Payload, h.Scheme = n, scheme
-	} else {
-		copy(dst[HeaderSize:], chunk)
+func (e *Encoder) records(s *scratch, next func() *Job) {
+	a, b := &s.slots[0], &s.slots[1]
+	for e.fill(s, a, next) && e.fill(s, b, next) {
+		runBoth(&a.stream, &b.stream)
+		for _, slot := range []*slot{a, b} {
+			if slot.stream.done() {
+				e.finish(slot)
+			}
+		}
 	}
-	h.Append(dst[:0])
-	return h, dst[:HeaderSize+h.Payload]
+	for _, slot := range []*slot{a, b} {
+		if slot.job != nil {
+			slot.stream.run()
+			e.finish(slot)
+		}
+	}
 }
 
-// compress compresses a chunk into dst and returns its size, 0 if that is not
-// worth the trouble or does not fit.
-func (e *Encoder) compress(s *scratch, dst, chunk []byte) (Scheme, int) {
-	sample := chunk
-	if len(chunk) > sampleSize {
-		at := (len(chunk) - sampleSize) / 2 &^ 3 // lanes stay lanes
-		sample = chunk[at : at+sampleSize]
+// fill gives a free slot the next chunk that is worth compressing. It returns
+// false if there is none.
+func (e *Encoder) fill(s *scratch, slot *slot, next func() *Job) bool {
+	for slot.job == nil {
+		job := next()
+		if job == nil {
+			return false
+		}
+		e.begin(s, slot, job)
 	}
-	scheme := LZ4
+	return true
+}
+
+// begin begins to compress a chunk, unless that is not worth the trouble.
+func (e *Encoder) begin(s *scratch, slot *slot, job *Job) {
+	slot.scheme = LZ4
+	sample := job.Chunk
+	if len(sample) > sampleSize {
+		at := (len(sample) - sampleSize) / 2 &^ 3 // lanes stay lanes
+		sample = sample[at : at+sampleSize]
+	}
 	if lanesDiffer(sample) {
-		scheme = BG4LZ4
+		slot.scheme = BG4LZ4
 	}
-	if e.futile.Load() && e.untried.Load() < retryAfter && !s.promising(scheme, sample) {
+	if e.futile.Load() && e.untried.Load() < retryAfter && !slot.promising(s.sample[:], sample) {
 		e.untried.Add(1)
-		return Stored, 0
+		job.store()
+		return
 	}
 	e.untried.Store(0)
-	n := s.encode(scheme, dst, chunk)
+	slot.job = job
+	slot.start(frameBlock(job.Record[HeaderSize:HeaderSize+len(job.Chunk)-1]), job.Chunk)
+}
+
+// finish makes the record of the slot's chunk and frees the slot.
+func (e *Encoder) finish(slot *slot) {
+	job := slot.job
+	slot.job = nil
+	n := slot.stream.finish()
 	e.futile.Store(n == 0)
-	return scheme, n
+	if n == 0 {
+		job.store()
+		return
+	}
+	n = closeFrame(job.Record[HeaderSize:], n)
+	job.Head = Header{Payload: n, Raw: len(job.Chunk), Scheme: slot.scheme}
+	job.close()
+}
+
+// store makes the record of a chunk that is not compressed.
+func (job *Job) store() {
+	job.Head = Header{Payload: len(job.Chunk), Raw: len(job.Chunk), Scheme: Stored}
+	copy(job.Record[HeaderSize:], job.Chunk)
+	job.close()
+}
+
+func (job *Job) close() {
+	job.Head.Append(job.Record[:0])
+	job.Record = job.Record[:HeaderSize+job.Head.Payload]
 }
 
 // promising reports whether a sample shrinks.
-func (s *scratch) promising(scheme Scheme, sample []byte) bool {
-	room := len(sample) - len(sample)*worthwhile/100
-	return s.encode(scheme, s.sample[:room], sample) > 0
+func (slot *slot) promising(room, sample []byte) bool {
+	slot.start(room[:len(sample)-len(sample)*worthwhile/100], sample)
+	slot.stream.run()
+	return slot.stream.finish() > 0
 }
 
-// encode compresses src into a frame and returns its size, 0 if it does not fit
-// into dst.
-func (s *scratch) encode(scheme Scheme, dst, src []byte) int {
-	hash := hash6
-	if scheme == BG4LZ4 {
-		hash = hash5
-		lanes := s.lanes[:len(src)]
+// start begins to compress src into the block dst.
+func (slot *slot) start(dst, src []byte) {
+	if slot.scheme == BG4LZ4 {
+		lanes := slot.lanes[:len(src)]
 		group4(lanes, src)
 		src = lanes
 	}
-	return encodeFrame(dst, src, func(dst, src []byte) int { return compressBlock(dst, src, &s.table, hash) })
+	slot.stream.start(dst, src)
 }
 
 // lanesDiffer reports whether the bytes at positions 0, 4, 8 … look unlike those
@@ -137,4 +196,13 @@ func lanesDiffer(sample []byte) bool {
 		}
 	}
 	return false
+}
+
+// once yields one job.
+func once(job *Job) func() *Job {
+	return func() *Job {
+		next := job
+		job = nil
+		return next
+	}
 }

@@ -5,106 +5,158 @@ import (
 	"math/bits"
 )
 
-// The LZ4 block format, and how this encoder looks for matches.
+// The LZ4 block format.
 const (
-	lz4MinMatch  = 4
-	lz4LastMatch = 12 // no match begins in the last bytes of a block
-	lz4Literals  = 5  // nor covers these
-	lz4HashBits  = 14
-	lz4SkipLog   = 6 // so many failures make the step to the next try longer by one
+	lz4MinMatch = 4
+	lz4Short    = 15 // lengths from here on do not fit into the token
 )
 
-// lz4Table finds earlier positions by a hash of the bytes there.
-type lz4Table [1 << lz4HashBits]uint32
+// How this encoder looks for matches. At each step it looks up lz4Lanes
+// positions at once, and the next step begins behind the first match that it
+// finds. The assembly does the same (gen/lz4.go).
+const (
+	lz4Lanes    = 4
+	lz4HashBits = 13
+	lz4SkipLog  = 4  // so many futile steps make the way to the next longer by lz4Lanes
+	lz4Margin   = 48 // no step begins in the last bytes of a block
+	lz4Tail     = 16 // and what is compared at once ends before these
+	lz4Slack    = 40 // dst has room for so much more than a sequence needs
+	lz4First    = 8  // the first step begins here
 
-// lz4Hash says how many bytes a match must at least have to be found: those
-// that are left when a word of eight is shifted.
-type lz4Hash struct {
-	shift int
-	prime uint64
+	// A hash of five bytes finds most of what four would, and more that is long.
+	lz4HashPrime = 889523592379 << 24 & (1<<64 - 1)
+
+	// Entries count from a base, which moves by lz4Slide when they are about to
+	// overflow.
+	lz4Slide = 32 << 10
+)
+
+// lz4Table finds earlier positions by a hash of the bytes there. It has to stay in
+// the first-level cache.
+type lz4Table [1 << lz4HashBits]uint16
+
+// lz4Stream is a block that is being compressed. It may stop after any step.
+type lz4Stream struct {
+	dst, src []byte
+	base     int // where entries of the table count from
+	pos      int // where the next step begins
+	anchor   int // the first byte of src that is not written yet
+	n        int // bytes of dst written, -1 if it does not fit
+	skip     int // futile steps since the last match
+	table    lz4Table
 }
 
-// Regrouped numbers have few different bytes and short matches: with five bytes
-// bfloat16 weights shrink to 85 %, with six to 88 %. Text is the other way
-// round: 46 % and 42 %.
-var (
-	hash5 = lz4Hash{shift: 24, prime: 889523592379}
-	hash6 = lz4Hash{shift: 16, prime: 227718039650203}
-)
+// start begins to compress src into dst.
+func (s *lz4Stream) start(dst, src []byte) {
+	s.dst, s.src = dst, src
+	s.base, s.pos, s.anchor, s.n, s.skip = 0, lz4First, 0, 0, 0
+	clear(s.table[:])
+}
 
-func (h lz4Hash) of(v uint64) uint64 { return (v << (h.shift & 63)) * h.prime >> (64 - lz4HashBits) }
+// done reports whether there are no more steps to run.
+func (s *lz4Stream) done() bool { return s.n < 0 || s.pos > len(s.src)-lz4Margin }
+
+// finish ends the block and returns its size, or 0 if it does not fit, which it
+// may also not do for want of a few bytes that it would not have needed.
+func (s *lz4Stream) finish() int {
+	defer func() { s.dst, s.src = nil, nil }()
+	if s.n < 0 {
+		return 0
+	}
+	rest := s.src[s.anchor:]
+	if s.n+1+len(rest)/255+1+len(rest) > len(s.dst) {
+		return 0
+	}
+	return putLiterals(s.dst, s.n, rest)
+}
+
+// runPortable runs the stream to its end. Of the positions of a step the first
+// that matches counts. A match is followed up to where it ends, and back as far
+// as there are literals.
+func (s *lz4Stream) runPortable() {
+	for !s.done() {
+		if s.pos+lz4Lanes-1-s.base >= 1<<16 {
+			s.slide()
+			continue
+		}
+		pos, match := s.probe()
+		if match < 0 {
+			s.skip++
+			s.pos += lz4Lanes + s.skip>>lz4SkipLog*lz4Lanes
+			continue
+		}
+		more := commonLen(s.src, match+lz4MinMatch, pos+lz4MinMatch)
+		if match >= 8 {
+			differ := load64(s.src, pos-8) ^ load64(s.src, match-8)
+			back := min(bits.LeadingZeros64(differ|1)>>3, pos-s.anchor)
+			pos, match, more = pos-back, match-back, more+back
+		}
+		s.put(pos, pos-match, more)
+		if s.n < 0 {
+			return
+		}
+		s.pos = pos + lz4MinMatch + more
+		s.anchor, s.skip = s.pos, 0
+	}
+}
+
+// probe looks up the positions of a step and remembers them. It returns the
+// first that matches, and with what, -1 if none does.
+func (s *lz4Stream) probe() (pos, match int) {
+	s.table[lz4Hash(load64(s.src, s.pos-2))] = uint16(s.pos - 2 - s.base)
+	found, at := -1, 0
+	for k := range lz4Lanes {
+		entry := &s.table[lz4Hash(load64(s.src, s.pos+k))]
+		candidate := s.base + int(*entry)
+		*entry = uint16(s.pos + k - s.base)
+		if found < 0 && load32(s.src, candidate) == load32(s.src, s.pos+k) {
+			found, at = candidate, s.pos+k
+		}
+	}
+	return at, found
+}
+
+// put writes a sequence: the literals up to pos, then a match of lz4MinMatch+more
+// bytes.
+func (s *lz4Stream) put(pos, distance, more int) {
+	literals := s.src[s.anchor:pos]
+	if s.n+len(literals)+len(literals)>>7+more>>7+lz4Slack > len(s.dst) {
+		s.n = -1
+		return
+	}
+	token := &s.dst[s.n]
+	s.n = putLiterals(s.dst, s.n, literals)
+	binary.LittleEndian.PutUint16(s.dst[s.n:], uint16(distance))
+	s.n += 2
+	*token |= byte(min(more, lz4Short))
+	if more >= lz4Short {
+		s.n = putCount(s.dst, s.n, more-lz4Short)
+	}
+}
+
+// slide moves the base. Entries before it become entries of it, which are no
+// worse than others that do not match.
+func (s *lz4Stream) slide() {
+	for i, entry := range s.table {
+		s.table[i] = max(entry, lz4Slide) - lz4Slide
+	}
+	s.base += lz4Slide
+}
+
+func lz4Hash(v uint64) uint64 { return v * lz4HashPrime >> (64 - lz4HashBits) }
 
 func load32(b []byte, i int) uint32 { return binary.LittleEndian.Uint32(b[i:]) }
 func load64(b []byte, i int) uint64 { return binary.LittleEndian.Uint64(b[i:]) }
 
-// compressBlock compresses src into dst as one LZ4 block and returns its size,
-// or 0 if it does not fit: a sequence of (literals, match) pairs, greedily the
-// nearest match that the table knows, then literals to the end.
-func compressBlock(dst, src []byte, table *lz4Table, hash lz4Hash) int {
-	clear(table[:])
-	n := 0              // bytes of dst written
-	anchor, pos := 0, 0 // the first byte of src not written yet; the one looked at
-	limit := len(src) - lz4LastMatch
-	for pos <= limit {
-		match, found := 0, false
-		for tries := 1 << lz4SkipLog; pos <= limit; tries++ {
-			v := load64(src, pos)
-			h := hash.of(v)
-			match = int(table[h])
-			table[h] = uint32(pos)
-			if uint32(v) == load32(src, match) && uint(pos-match-1) < lz4Window-1 {
-				found = true
-				break
-			}
-			pos += tries >> lz4SkipLog
-		}
-		if !found {
-			break
-		}
-		for pos > anchor && match > 0 && src[pos-1] == src[match-1] {
-			pos--
-			match--
-		}
-		length := commonLen(src, match+lz4MinMatch, pos+lz4MinMatch)
-		literals := src[anchor:pos]
-		if n+len(literals)+len(literals)/255+length/255+5 > len(dst) {
-			return 0
-		}
-		token := n
-		n = putLiterals(dst, n, literals)
-		binary.LittleEndian.PutUint16(dst[n:], uint16(pos-match))
-		n += 2
-		if length < 15 {
-			dst[token] |= byte(length)
-		} else {
-			dst[token] |= 15
-			n = putCount(dst, n, length-15)
-		}
-		pos += lz4MinMatch + length
-		anchor = pos
-		if pos <= limit {
-			table[hash.of(load64(src, pos-2))] = uint32(pos - 2)
-		}
-	}
-	rest := src[anchor:]
-	if n+1+len(rest)/255+1+len(rest) > len(dst) {
-		return 0
-	}
-	return putLiterals(dst, n, rest)
-}
-
-// commonLen counts the equal bytes from a and b on; a < b. The last bytes of src
+// commonLen counts the equal bytes from a and b on; a < b. The last ones of src
 // never count.
 func commonLen(src []byte, a, b int) int {
-	start, end := b, len(src)-lz4Literals
-	for b+8 <= end {
+	start := b
+	for b <= len(src)-lz4Tail {
 		if x := load64(src, a) ^ load64(src, b); x != 0 {
 			return b - start + bits.TrailingZeros64(x)>>3
 		}
 		a, b = a+8, b+8
-	}
-	for b < end && src[a] == src[b] {
-		a, b = a+1, b+1
 	}
 	return b - start
 }
@@ -112,16 +164,12 @@ func commonLen(src []byte, a, b int) int {
 // putLiterals writes a token with the length of the literals, and the literals.
 // It returns the new end of dst, which must have room.
 func putLiterals(dst []byte, n int, literals []byte) int {
-	if len(literals) < 15 {
+	if len(literals) < lz4Short {
 		dst[n] = byte(len(literals) << 4)
 		n++
-		if len(literals) <= 8 && cap(literals) >= 8 && n+8 <= len(dst) {
-			binary.LittleEndian.PutUint64(dst[n:], binary.LittleEndian.Uint64(literals[:8]))
-			return n + len(literals)
-		}
 	} else {
-		dst[n] = 15 << 4
-		n = putCount(dst, n+1, len(literals)-15)
+		dst[n] = lz4Short << 4
+		n = putCount(dst, n+1, len(literals)-lz4Short)
 	}
 	return n + copy(dst[n:], literals)
 }

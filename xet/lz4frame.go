@@ -41,18 +41,18 @@ var frameHeader = func() []byte {
 	return append(h, byte(xxh32(h[4:])>>8))
 }()
 
-// encodeFrame compresses src into dst as one frame of one block and returns its
-// size, or 0 if it would not fit: dst decides how much compression is worth the
-// trouble. compress makes the block, and returns 0 if that does not fit.
-func encodeFrame(dst, src []byte, compress func(dst, src []byte) int) int {
-	if len(dst) <= frameOverhead {
-		return 0
+// frameBlock is the part of dst where the block of a frame goes that must fit
+// into dst: that decides how much compression is worth the trouble.
+func frameBlock(dst []byte) []byte {
+	if len(dst) < frameOverhead {
+		return nil
 	}
+	return dst[frameOverhead-4 : len(dst)-4]
+}
+
+// closeFrame makes a frame of the block of n bytes in dst and returns its size.
+func closeFrame(dst []byte, n int) int {
 	head := copy(dst, frameHeader)
-	n := compress(dst[head+4:len(dst)-4], src)
-	if n == 0 {
-		return 0
-	}
 	binary.LittleEndian.PutUint32(dst[head:], uint32(n))
 	binary.LittleEndian.PutUint32(dst[head+4+n:], 0)
 	return head + 4 + n + 4

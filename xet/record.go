@@ -100,12 +100,12 @@ func grow(b []byte, n int) []byte {
 	return b[:n]
 }
 
-// laneSizes are the sizes of the four lanes of n bytes.
-func laneSizes(n int) (sizes [4]int) {
-	for k := range sizes {
-		sizes[k] = (n + 3 - k) / 4
-	}
-	return sizes
+// lanesOf cuts b into its four lanes, of which the first ones may have a byte more.
+func lanesOf(b []byte) (l0, l1, l2, l3 []byte) {
+	n := len(b)
+	l0, b = b[:(n+3)/4], b[(n+3)/4:]
+	l1, b = b[:(n+2)/4], b[(n+2)/4:]
+	return l0, l1, b[:(n+1)/4], b[(n+1)/4:]
 }
 
 // group4 moves the bytes at positions 0, 4, 8 … to the front of dst, then those
@@ -113,10 +113,8 @@ func laneSizes(n int) (sizes [4]int) {
 // pairs of 16-bit ones, come to lie together, where LZ4 sees them.
 func group4(dst, src []byte) {
 	n := len(src) / 4
-	size := laneSizes(len(src))
-	l0, l1 := dst[:size[0]], dst[size[0]:][:size[1]]
-	l2, l3 := dst[size[0]+size[1]:][:size[2]], dst[size[0]+size[1]+size[2]:][:size[3]]
-	i := 0
+	l0, l1, l2, l3 := lanesOf(dst)
+	i := groupBlocks(l0, l1, l2, l3, src)
 	for ; i+8 <= n; i += 8 {
 		s := src[4*i : 4*i+32]
 		p0, p1 := binary.LittleEndian.Uint64(s), binary.LittleEndian.Uint64(s[8:])
@@ -163,11 +161,9 @@ func swap16(x, y uint64) (uint64, uint64) {
 
 // ungroup4 is the inverse of group4.
 func ungroup4(dst, src []byte) {
-	size := laneSizes(len(src))
 	n := len(src) / 4
-	l0, l1 := src[:size[0]], src[size[0]:][:size[1]]
-	l2, l3 := src[size[0]+size[1]:][:size[2]], src[size[0]+size[1]+size[2]:][:size[3]]
-	i := 0
+	l0, l1, l2, l3 := lanesOf(src)
+	i := ungroupBlocks(l0, l1, l2, l3, dst)
 	for ; i+8 <= n; i += 8 {
 		d := dst[4*i : 4*i+32]
 		a, b := binary.LittleEndian.Uint64(l0[i:]), binary.LittleEndian.Uint64(l1[i:])

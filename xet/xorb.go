@@ -32,8 +32,9 @@ func (x *XorbWriter) Fits(n int) bool {
 func (x *XorbWriter) Add(chunk []byte, h hub.XetHash) error {
 	s := scratches.Get().(*scratch)
 	defer scratches.Put(s)
-	head, record := x.enc.record(s, s.record[:], chunk)
-	return x.AddRecord(h, head, record)
+	job := Job{Chunk: chunk, Record: s.record[:HeaderSize+len(chunk)]}
+	x.enc.records(s, once(&job))
+	return x.AddRecord(h, job.Head, job.Record)
 }
 
 // AddRecord appends a chunk whose hash is h and whose record is made already.

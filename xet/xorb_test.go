@@ -154,37 +154,6 @@ func TestGoldenXorb(t *testing.T) {
 	}
 }
 
-// TestCompressBlock checks blocks of every length and of awkward content against
-// an independent decoder, in a destination that just fits and one that does not.
-func TestCompressBlock(t *testing.T) {
-	var sources [][]byte
-	for n := range 300 {
-		sources = append(sources, splitmix(uint64(n), n), bytes.Repeat([]byte("ab"), n), []byte(strings.Repeat("abcdefgh", 300))[:n])
-	}
-	for _, data := range kindsOfData() {
-		sources = append(sources, data[:min(len(data), MaxChunk)], data[:min(len(data), 70_001)])
-	}
-	far := slices.Concat([]byte("0123456789abcdefghij"), make([]byte, lz4Window-20), []byte("0123456789abcdefghij"), make([]byte, 40))
-	sources = append(sources, far, far[1:], slices.Concat(splitmix(1, 300), splitmix(2, 65_536), splitmix(1, 300), splitmix(3, 100)))
-	var table lz4Table
-	for i, src := range sources {
-		for _, hash := range []lz4Hash{hash5, hash6} {
-			dst := make([]byte, lz4.CompressBlockBound(len(src)))
-			n := compressBlock(dst, src, &table, hash)
-			if n == 0 {
-				t.Fatalf("source %d of %d bytes does not fit into the bound", i, len(src))
-			}
-			got := make([]byte, len(src))
-			if m, err := lz4.UncompressBlock(dst[:n], got); err != nil || m != len(src) || !bytes.Equal(got, src) {
-				t.Fatalf("source %d of %d bytes: %d, %v, equal %v", i, len(src), m, err, bytes.Equal(got, src))
-			}
-			if m := compressBlock(dst[:n-1], src, &table, hash); m != 0 {
-				t.Fatalf("source %d: %d bytes fit into %d", i, m, n-1)
-			}
-		}
-	}
-}
-
 // TestForeignFrames decodes frames as other LZ4 encoders write them.
 func TestForeignFrames(t *testing.T) {
 	data := []byte(strings.Repeat("0123456789abcdef-", 8000))[:MaxChunk-5]
@@ -253,7 +222,7 @@ func TestXXH32(t *testing.T) {
 }
 
 func TestGroup4(t *testing.T) {
-	for n := range 200 {
+	for n := range 700 {
 		src := splitmix(uint64(n), n)
 		var want []byte
 		for lane := range 4 {
@@ -403,27 +372,6 @@ func FuzzReadXorb(f *testing.F) {
 	})
 }
 
-func FuzzCompressBlock(f *testing.F) {
-	for _, data := range kindsOfData() {
-		f.Add(data[:min(len(data), 3000)], uint16(3000))
-	}
-	var table lz4Table
-	f.Fuzz(func(t *testing.T, src []byte, room uint16) {
-		src = src[:min(len(src), MaxChunk)]
-		for _, hash := range []lz4Hash{hash5, hash6} {
-			dst := make([]byte, room)
-			n := compressBlock(dst, src, &table, hash)
-			if n == 0 {
-				continue
-			}
-			got := make([]byte, len(src))
-			if m, err := lz4.UncompressBlock(dst[:n], got); err != nil || m != len(src) || !bytes.Equal(got, src) {
-				t.Fatalf("%d bytes: %d, %v", len(src), m, err)
-			}
-		}
-	})
-}
-
 func FuzzParseIndex(f *testing.F) {
 	for _, data := range kindsOfData() {
 		_, x := makeXorb(f, data)
@@ -450,13 +398,23 @@ func BenchmarkEncoder(b *testing.B) {
 		b.Run(kind, func(b *testing.B) {
 			b.SetBytes(int64(len(data)))
 			e := new(Encoder)
-			buf := make([]byte, HeaderSize+MaxChunk)
+			jobs := make([]Job, len(chunks))
+			room := make([]byte, len(chunks)*(HeaderSize+MaxChunk))
 			stored := 0
 			for b.Loop() {
+				i := 0
+				e.Records(func() *Job {
+					if i == len(chunks) {
+						return nil
+					}
+					job := &jobs[i]
+					*job = Job{Chunk: chunks[i], Record: room[i*(HeaderSize+MaxChunk):][:HeaderSize+len(chunks[i])]}
+					i++
+					return job
+				})
 				stored = 0
-				for _, c := range chunks {
-					_, record := e.Record(buf, c)
-					stored += len(record)
+				for i := range jobs {
+					stored += len(jobs[i].Record)
 				}
 			}
 			b.ReportMetric(float64(stored)/float64(len(data)), "stored/raw")

@@ -282,7 +282,7 @@ func TestCosts(t *testing.T) {
 	if c.stored <= 0 || c.stored >= file.size || c.scan <= 0 || c.blake3 <= 0 || c.sha256 <= 0 || c.compress <= 0 {
 		t.Errorf("parts of ingesting 8 MiB of weights: %+v", c)
 	}
-	if cpu, wall, err := diskCost(s, file, c.stored); err != nil || wall <= 0 || cpu < 0 {
+	if cpu, wall, err := diskCost(t.Context(), s, file, c.stored); err != nil || wall <= 0 || cpu < 0 {
 		t.Errorf("disk: %v, %v, %v", cpu, wall, err)
 	}
 }

@@ -179,7 +179,7 @@ func (in *ingest) continueRun(ctx context.Context, c *freshChunk) (taken bool, e
 		return false, in.rejectRun(ctx)
 	}
 	if len(r.chunks)+1 < r.need {
-		r.chunks = append(r.chunks, freshChunk{hash: c.hash, data: slices.Clone(c.data)})
+		r.chunks = append(r.chunks, freshChunk{Job: xet.Job{Chunk: slices.Clone(c.Chunk)}, hash: c.hash})
 		return true, nil
 	}
 	in.refer(r.at, len(r.chunks)+1)

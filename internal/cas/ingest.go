@@ -218,14 +218,11 @@ func (in *ingest) readAll(ctx context.Context, r io.Reader) (hub.SHA256, error) 
 	return digest.sum(), nil
 }
 
-// freshChunk is the next chunk of the file.
+// freshChunk is the next chunk of the file. Its record is made already if it
+// seemed to be new; else Record is nil.
 type freshChunk struct {
-	data []byte
+	xet.Job
 	hash hub.XetHash
-
-	// The record is made already if the chunk seemed to be new.
-	head   xet.Header
-	record []byte
 }
 
 // addAll takes the next chunks of the file. What can be done for each on its own
@@ -236,17 +233,21 @@ func (in *ingest) addAll(ctx context.Context, chunks [][]byte) error {
 	fresh := make([]freshChunk, len(chunks))
 	room := out[:]
 	for i, data := range chunks {
-		fresh[i].data = data
-		fresh[i].record, room = room[:xet.HeaderSize+len(data)], room[xet.HeaderSize+len(data):]
+		fresh[i].Job = xet.Job{Chunk: data, Record: room[:xet.HeaderSize+len(data)]}
+		room = room[xet.HeaderSize+len(data):]
 	}
-	in.svc.crew.each(len(fresh), func(i int) {
-		c := &fresh[i]
-		c.hash = xet.ChunkHash(c.data)
-		if _, known := in.find(c.hash); known {
-			c.record = nil
-			return
-		}
-		c.head, c.record = in.enc.Record(c.record, c.data)
+	in.svc.crew.share(len(fresh), func(next func() (i int, ok bool)) {
+		in.enc.Records(func() *xet.Job {
+			for i, ok := next(); ok; i, ok = next() {
+				c := &fresh[i]
+				c.hash = xet.ChunkHash(c.Chunk)
+				if _, known := in.find(c.hash); !known {
+					return &c.Job
+				}
+				c.Record = nil
+			}
+			return nil
+		})
 	})
 	for i := range fresh {
 		if err := in.add(ctx, &fresh[i]); err != nil {
@@ -261,7 +262,7 @@ func (in *ingest) add(ctx context.Context, c *freshChunk) error {
 	if in.tree.Count() == 0 {
 		in.first = c.hash
 	}
-	in.tree.Add(c.hash, uint64(len(c.data)))
+	in.tree.Add(c.hash, uint64(len(c.Chunk)))
 	if taken, err := in.continueRun(ctx, c); taken || err != nil {
 		return err
 	}
@@ -311,7 +312,7 @@ func (in *ingest) refer(at place, n int) {
 
 // pack appends a chunk that is new to the xorb under way, and to the file.
 func (in *ingest) pack(ctx context.Context, c *freshChunk) error {
-	if in.packing != nil && !in.packing.Fits(len(c.data)) {
+	if in.packing != nil && !in.packing.Fits(len(c.Chunk)) {
 		if err := in.cutXorb(ctx); err != nil {
 			return err
 		}
@@ -324,10 +325,10 @@ func (in *ingest) pack(ctx context.Context, c *freshChunk) error {
 	}
 	at := place{in.packing.at, in.packing.Index().Len()}
 	var err error
-	if c.record != nil {
-		err = in.packing.AddRecord(c.hash, c.head, c.record)
+	if c.Record != nil {
+		err = in.packing.AddRecord(c.hash, c.Head, c.Record)
 	} else {
-		err = in.packing.Add(c.data, c.hash)
+		err = in.packing.Add(c.Chunk, c.hash)
 	}
 	if err != nil {
 		return err

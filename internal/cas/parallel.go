@@ -63,21 +63,20 @@ func newCrew(n int) *crew {
 	return c
 }
 
-// each calls do for 0 to n-1, in no order and perhaps at the same time, and
-// returns when all calls have.
-func (c *crew) each(n int, do func(i int)) {
-	var next atomic.Int64
-	work := func() {
-		for i := next.Add(1) - 1; i < int64(n); i = next.Add(1) - 1 {
-			do(int(i))
-		}
+// share hands out 0 to n-1 among several calls of work, which may run at the same
+// time and ask next for one after the other. It returns when all calls have.
+func (c *crew) share(n int, work func(next func() (i int, ok bool))) {
+	var taken atomic.Int64
+	next := func() (int, bool) {
+		i := taken.Add(1) - 1
+		return int(i), i < int64(n)
 	}
 	var helpers sync.WaitGroup
 	for range n - 1 {
 		select {
 		case <-c.idle:
 			helpers.Go(func() {
-				work()
+				work(next)
 				c.idle <- struct{}{}
 			})
 			continue
@@ -85,6 +84,6 @@ func (c *crew) each(n int, do func(i int)) {
 		}
 		break
 	}
-	work()
+	work(next)
 	helpers.Wait()
 }

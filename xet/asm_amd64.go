@@ -1,0 +1,72 @@
+package xet
+
+import "golang.org/x/sys/cpu"
+
+//go:generate go -C gen run . -unit lz4 -out ../lz4_amd64.s -pkg xet
+//go:generate go -C gen run . -unit group -out ../group_amd64.s -pkg xet
+
+var hasBMI1, hasAVX2 = cpu.X86.HasBMI1, cpu.X86.HasAVX2
+
+// groupBlocks is group4 of as many bytes as it does fast, and returns how many of
+// each lane those are.
+func groupBlocks(l0, l1, l2, l3, src []byte) int {
+	blocks := len(src) / 128
+	if !hasAVX2 || blocks == 0 {
+		return 0
+	}
+	group4AVX2(&l0[0], &l1[0], &l2[0], &l3[0], &src[0], blocks)
+	return 32 * blocks
+}
+
+// ungroupBlocks is the reverse.
+func ungroupBlocks(l0, l1, l2, l3, dst []byte) int {
+	blocks := len(dst) / 128
+	if !hasAVX2 || blocks == 0 {
+		return 0
+	}
+	ungroup4AVX2(&l0[0], &l1[0], &l2[0], &l3[0], &dst[0], blocks)
+	return 32 * blocks
+}
+
+// run runs the stream to its end.
+func (s *lz4Stream) run() {
+	if !hasBMI1 {
+		s.runPortable()
+		return
+	}
+	if !s.done() {
+		runOne(s)
+	}
+}
+
+// runBoth runs both streams until one is done.
+func runBoth(a, b *lz4Stream) {
+	if !hasBMI1 {
+		a.runPortable()
+		return
+	}
+	if !a.done() && !b.done() {
+		runTwo(a, b)
+	}
+}
+
+// runOne is runPortable.
+//
+//go:noescape
+func runOne(a *lz4Stream)
+
+// runTwo is runPortable of two streams, until one is done. It is faster than one
+// after the other.
+//
+//go:noescape
+func runTwo(a, b *lz4Stream)
+
+// group4AVX2 is group4 of blocks of 128 bytes.
+//
+//go:noescape
+func group4AVX2(l0, l1, l2, l3, src *byte, blocks int)
+
+// ungroup4AVX2 is ungroup4 of blocks of 128 bytes.
+//
+//go:noescape
+func ungroup4AVX2(l0, l1, l2, l3, dst *byte, blocks int)
