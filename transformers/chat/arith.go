@@ -39,6 +39,10 @@ func (r *run) overflow() { r.fail("integer overflow: integers have 64 bits here"
 // binary is x op y.
 func (r *run) binary(op string, x, y value) value {
 	r.defined(x)
+	if v, ok := r.joinMarkup(op, x, y); ok {
+		return v
+	}
+	x, y = plain(x), plain(y)
 	if s, ok := x.(string); ok && op == "%" {
 		return r.percent(s, y)
 	}
@@ -65,6 +69,29 @@ func (r *run) binary(op string, x, y value) value {
 	}
 	r.fail("unsupported operand type(s) for %s: '%s' and '%s'", op, typeName(x), typeName(y))
 	return nil
+}
+
+// joinMarkup is + where one side is markup: the other, if it is a string, is
+// escaped.
+func (r *run) joinMarkup(op string, x, y value) (value, bool) {
+	safe := func(v value) (markup, bool) {
+		switch v := v.(type) {
+		case markup:
+			return v, true
+		case string:
+			return r.escape(v), true
+		}
+		return "", false
+	}
+	_, xIs := x.(markup)
+	_, yIs := y.(markup)
+	if op != "+" || !xIs && !yIs {
+		return nil, false
+	}
+	xm, xok := safe(x)
+	ym, yok := safe(y)
+	r.alloc(len(xm) + len(ym))
+	return xm + ym, xok && yok
 }
 
 // join is + of two sequences of one type.

@@ -14,8 +14,7 @@
 // that loops, recurses or grows without end is an *Error.
 //
 // Differences to Python that are known: integers have 64 bits and overflow is
-// an error; the filters e and escape give plain strings instead of Markup;
-// sets, bytes and complex numbers do not exist; a variable of the caller stays
+// an error; what the filters safe and escape give is Markup for + only; sets, bytes and complex numbers do not exist; a variable of the caller stays
 // visible in the inner blocks of a loop or macro until the statement that sets
 // one of its name there has run; an unknown filter is an error when it is
 // reached.

@@ -8,7 +8,7 @@ import (
 func (r *run) evalAll(exprs []expr, s *scope) []value {
 	out := make([]value, len(exprs))
 	for i, e := range exprs {
-		out[i] = e.eval(r, s)
+		out[i] = plain(e.eval(r, s))
 	}
 	return out
 }
@@ -45,8 +45,8 @@ func (e *dictExpr) eval(r *run, s *scope) value {
 	r.alloc(48 * len(e.keys))
 	d := newDict(len(e.keys))
 	for i, k := range e.keys {
-		key := k.eval(r, s)
-		d.put(r.hash(key), key, e.values[i].eval(r, s))
+		key := plain(k.eval(r, s))
+		d.put(r.hash(key), key, plain(e.values[i].eval(r, s)))
 	}
 	return d
 }
@@ -54,7 +54,7 @@ func (e *dictExpr) eval(r *run, s *scope) value {
 func (e *attribute) eval(r *run, s *scope) value {
 	r.enter()
 	defer r.leave()
-	return r.getattr(e.obj.eval(r, s), e.name)
+	return r.getattr(plain(e.obj.eval(r, s)), e.name)
 }
 
 // getattr is obj.name: an attribute, else an item.
@@ -106,11 +106,11 @@ func (r *run) attribute(obj value, name string) (value, bool) {
 func (e *subscript) eval(r *run, s *scope) value {
 	r.enter()
 	defer r.leave()
-	obj := e.obj.eval(r, s)
+	obj := plain(e.obj.eval(r, s))
 	if sl, ok := e.key.(*sliceExpr); ok {
 		return r.slice(obj, sl.part(r, s, sl.start), sl.part(r, s, sl.stop), sl.part(r, s, sl.step))
 	}
-	return r.getitem(obj, e.key.eval(r, s))
+	return r.getitem(obj, plain(e.key.eval(r, s)))
 }
 
 // getitem is obj[key]: an item, else an attribute.
@@ -317,9 +317,9 @@ func (e *logical) eval(r *run, s *scope) value {
 func (e *compare) eval(r *run, s *scope) value {
 	r.enter()
 	defer r.leave()
-	x := e.first.eval(r, s)
+	x := plain(e.first.eval(r, s))
 	for i, op := range e.ops {
-		y := e.rest[i].eval(r, s)
+		y := plain(e.rest[i].eval(r, s))
 		if !r.compareOp(op, x, y) {
 			return false
 		}
@@ -357,7 +357,7 @@ func (e *arguments) eval(r *run, s *scope) callArgs {
 	a := callArgs{args: r.evalAll(e.args, s), values: r.evalAll(e.values, s)}
 	a.names = append(a.names, e.names...)
 	if e.spread != nil {
-		a.args = append(a.args, r.items(e.spread.eval(r, s))...)
+		a.args = append(a.args, r.items(plain(e.spread.eval(r, s)))...)
 	}
 	if e.spread2 != nil {
 		d, ok := e.spread2.eval(r, s).(*dict)
@@ -477,13 +477,16 @@ func (r *run) filter(name string, x value, a callArgs) value {
 	if f == nil {
 		r.fail("no filter named %s", quote(name))
 	}
-	return f(r, x, a)
+	if m, ok := x.(markup); ok && (name == "escape" || name == "e") {
+		return m
+	}
+	return f(r, plain(x), a)
 }
 
 func (e *test) eval(r *run, s *scope) value {
 	r.enter()
 	defer r.leave()
-	x := e.x.eval(r, s)
+	x := plain(e.x.eval(r, s))
 	return r.test(e.name, x, e.arguments.eval(r, s))
 }
 

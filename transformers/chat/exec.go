@@ -48,7 +48,7 @@ func (n *ifNode) exec(r *run, s *scope) signal {
 func (n *forNode) exec(r *run, s *scope) signal {
 	r.at(n.line)
 	defer r.leave()
-	n.run(r, s, n.iter.eval(r, s), 0)
+	n.run(r, s, plain(n.iter.eval(r, s)), 0)
 	return signalNone
 }
 
@@ -79,6 +79,7 @@ func (n *forNode) run(r *run, s *scope, items value, depth0 int) {
 	ran := false
 	for item, ok := l.advance(); ok; item, ok = l.advance() {
 		ran = true
+		r.step(4)
 		inner := newScope(s)
 		n.target.assign(r, inner, item)
 		inner.set("loop", l)
@@ -175,7 +176,7 @@ func (t *attrTarget) assign(r *run, s *scope, v value) {
 }
 
 func (t *tupleTarget) assign(r *run, s *scope, v value) {
-	items := r.items(v)
+	items := r.items(plain(v))
 	if len(items) != len(t.items) {
 		r.fail("expected %d values to unpack, got %d", len(t.items), len(items))
 	}

@@ -31,10 +31,15 @@ func filterNamed(name string) filterFunc {
 			r.bind(name, a, 0)
 			return titleWords(r.str(x))
 		}
-	case "string", "safe":
+	case "string":
 		return func(r *run, x value, a callArgs) value {
 			r.bind(name, a, 0)
 			return r.str(x)
+		}
+	case "safe":
+		return func(r *run, x value, a callArgs) value {
+			r.bind(name, a, 0)
+			return markup(r.str(x))
 		}
 	case "default", "d":
 		return func(r *run, x value, a callArgs) value {
@@ -73,9 +78,7 @@ func filterNamed(name string) filterFunc {
 	case "escape", "e", "forceescape":
 		return func(r *run, x value, a callArgs) value {
 			r.bind(name, a, 0)
-			s := r.str(x)
-			r.alloc(6 * len(s))
-			return htmlEscaper.Replace(s)
+			return r.escape(r.str(x))
 		}
 	case "wordcount":
 		return func(r *run, x value, a callArgs) value {
@@ -131,6 +134,11 @@ func filterNamed(name string) filterFunc {
 }
 
 var htmlEscaper = strings.NewReplacer("&", "&amp;", ">", "&gt;", "<", "&lt;", "'", "&#39;", `"`, "&#34;")
+
+func (r *run) escape(s string) markup {
+	r.alloc(6 * len(s))
+	return markup(htmlEscaper.Replace(s))
+}
 
 // titleWords is the filter title: a word begins behind a space, a hyphen or an
 // opening bracket.

@@ -90,7 +90,9 @@ func titleCase(s string) string {
 	return b.String()
 }
 
-func isCasedLetter(c rune) bool { return unicode.IsUpper(c) || unicode.IsLower(c) || unicode.IsTitle(c) }
+func isCasedLetter(c rune) bool {
+	return unicode.IsUpper(c) || unicode.IsLower(c) || unicode.IsTitle(c)
+}
 
 // isMethod is a method of str without arguments that gives a bool.
 func isMethod(name string) func(string) bool {

@@ -13,7 +13,7 @@ type Limits struct {
 
 // DefaultLimits let a conversation of millions of characters through, and end
 // a hostile template within a second or two.
-var DefaultLimits = Limits{Steps: 20_000_000, Bytes: 1 << 30, Output: 256 << 20, Depth: 3000}
+var DefaultLimits = Limits{Steps: 5_000_000, Bytes: 1 << 30, Output: 256 << 20, Depth: 3000}
 
 // maxTemplate bounds the length of a template, in bytes. The longest in use
 // have some 30 kB.

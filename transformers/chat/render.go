@@ -97,7 +97,11 @@ func (t *Template) render(in *Input, vars map[string]value) (text string, err er
 		in.Limits = DefaultLimits
 	}
 	r := &run{in: in, limits: in.Limits, out: &buffer{}}
-	r.execAll(t.body, newScope(&scope{vars: vars}))
+	context := &scope{}
+	for name, v := range vars {
+		context.set(name, v)
+	}
+	r.execAll(t.body, newScope(context))
 	return string(r.out.text), nil
 }
 

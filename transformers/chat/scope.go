@@ -3,23 +3,33 @@ package chat
 // scope holds the variables of a block that has its own: the template, an
 // iteration of a loop, a macro call, with, a captured block.
 type scope struct {
-	vars   map[string]value
+	vars   []variable // few: looked through
 	parent *scope
+}
+
+type variable struct {
+	name string
+	v    value
 }
 
 func newScope(parent *scope) *scope { return &scope{parent: parent} }
 
 func (s *scope) set(name string, v value) {
-	if s.vars == nil {
-		s.vars = map[string]value{}
+	for i := range s.vars {
+		if s.vars[i].name == name {
+			s.vars[i].v = v
+			return
+		}
 	}
-	s.vars[name] = v
+	s.vars = append(s.vars, variable{name, v})
 }
 
 func (s *scope) lookup(name string) (value, bool) {
 	for ; s != nil; s = s.parent {
-		if v, ok := s.vars[name]; ok {
-			return v, true
+		for i := range s.vars {
+			if s.vars[i].name == name {
+				return s.vars[i].v, true
+			}
 		}
 	}
 	return nil, false

@@ -26,6 +26,9 @@ type (
 	}
 	span struct{ start, stop, step, n int64 } // range()
 	// generator gives its items once.
+	// markup is the text that the filters safe and escape give: + escapes
+	// what is joined to it. Everywhere else it is its string; see plain.
+	markup    string
 	generator struct {
 		kind string // as Python names it in str()
 		next func() (value, bool)
@@ -56,6 +59,14 @@ type callArgs struct {
 
 func undefinedName(name string) *undefined { return &undefined{quote(name) + " is undefined"} }
 
+// plain makes a markup a string.
+func plain(v value) value {
+	if m, ok := v.(markup); ok {
+		return string(m)
+	}
+	return v
+}
+
 func (r *run) newList(items []value) *list {
 	r.alloc(16 * len(items))
 	return &list{items}
@@ -72,7 +83,7 @@ func typeName(v value) string {
 		return "int"
 	case float64:
 		return "float"
-	case string:
+	case string, markup:
 		return "str"
 	case *list:
 		return "list"
@@ -119,7 +130,7 @@ func truth(v value) bool {
 
 // length is len(v), where v has one.
 func length(v value) (int, bool) {
-	switch v := v.(type) {
+	switch v := plain(v).(type) {
 	case string:
 		return utf8.RuneCountInString(v), true
 	case *list:
@@ -225,7 +236,7 @@ func (r *run) items(v value) []value {
 
 // str is Python's str(v).
 func (r *run) str(v value) string {
-	switch v := v.(type) {
+	switch v := plain(v).(type) {
 	case string:
 		return v
 	case *undefined:
