@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"net"
 	"net/http"
-	"strings"
 	"time"
 )
 
@@ -19,7 +18,9 @@ type conn struct {
 	in     *bufio.Reader
 	remote string
 	until  time.Time // the read deadline
-	out    response  // reused
+
+	request request // these are reused
+	out     response
 }
 
 // outcome is why a connection is not served any more.
@@ -36,18 +37,18 @@ func (c *conn) run() outcome {
 		if !ok {
 			return finished
 		}
-		target, ok := plain(head)
-		if !ok || !c.front.cfg.Takes(target) {
+		if !c.request.parse(head) || !c.front.cfg.Takes(c.request.target) {
 			return handedOn
 		}
-		r, err := http.ReadRequest(c.in)
-		if err != nil {
-			_, _ = c.tcp.Write([]byte("HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n400 Bad Request"))
+		r, ok := c.request.build(c.remote)
+		if !ok {
+			return handedOn
+		}
+		if _, err := c.in.Discard(len(head)); err != nil {
 			return finished
 		}
-		r.RemoteAddr = c.remote
 		c.out.reset(c, r.Method == http.MethodHead)
-		if !c.front.answer(&c.out, r.WithContext(c.front.ctx)) || c.front.closing.Load() {
+		if !c.front.answer(&c.out, r) || c.front.closing.Load() {
 			return finished
 		}
 	}
@@ -90,82 +91,4 @@ func (c *conn) head() ([]byte, bool) {
 func (c *conn) setDeadline(t time.Time) bool {
 	c.until = t
 	return c.tcp.SetReadDeadline(t) == nil
-}
-
-// plain reports whether a head is one of the simplest requests, and its target.
-// Whatever may be wrong or special with a request is net/http's to judge.
-func plain(head []byte) (target string, ok bool) {
-	lines, ok := bytes.CutSuffix(head, []byte("\r\n\r\n"))
-	if !ok {
-		return "", false
-	}
-	line, fields, _ := bytes.Cut(lines, []byte("\r\n"))
-	method, rest, _ := bytes.Cut(line, []byte(" "))
-	raw, version, _ := bytes.Cut(rest, []byte(" "))
-	if m := string(method); m != http.MethodGet && m != http.MethodHead || string(version) != "HTTP/1.1" {
-		return "", false
-	}
-	if len(raw) == 0 || raw[0] != '/' || !visible(raw) {
-		return "", false
-	}
-	hosts := 0
-	for len(fields) > 0 {
-		var field []byte
-		field, fields, _ = bytes.Cut(fields, []byte("\r\n"))
-		name, value, ok := bytes.Cut(field, []byte(":"))
-		if !ok || !token(name) || !text(value) {
-			return "", false
-		}
-		switch {
-		case named(name, "Host"):
-			if hosts++; !hostname(bytes.TrimSpace(value)) {
-				return "", false
-			}
-		case named(name, "Connection"):
-			if !strings.EqualFold(string(bytes.TrimSpace(value)), "keep-alive") {
-				return "", false
-			}
-		case named(name, "Content-Length"), named(name, "Transfer-Encoding"), named(name, "Expect"),
-			named(name, "Upgrade"), named(name, "Trailer"), named(name, "TE"):
-			return "", false
-		}
-	}
-	return string(raw), hosts == 1
-}
-
-// named compares a field name.
-func named(b []byte, name string) bool {
-	return len(b) == len(name) && strings.EqualFold(string(b), name)
-}
-
-func every(b []byte, ok func(byte) bool) bool {
-	for _, c := range b {
-		if !ok(c) {
-			return false
-		}
-	}
-	return len(b) > 0
-}
-
-func alphanumeric(c byte) bool {
-	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
-}
-
-// token is a field name of the characters that are in use.
-func token(b []byte) bool {
-	return every(b, func(c byte) bool { return alphanumeric(c) || c == '-' || c == '_' })
-}
-
-// hostname is a name or address, perhaps with a port.
-func hostname(b []byte) bool {
-	return every(b, func(c byte) bool {
-		return alphanumeric(c) || c == '-' || c == '_' || c == '.' || c == ':' || c == '[' || c == ']'
-	})
-}
-
-func visible(b []byte) bool { return every(b, func(c byte) bool { return 0x21 <= c && c <= 0x7e }) }
-
-// text is a field value without control characters; it may be empty.
-func text(b []byte) bool {
-	return len(b) == 0 || every(b, func(c byte) bool { return 0x20 <= c && c <= 0x7e || c == '\t' })
 }

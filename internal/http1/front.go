@@ -37,9 +37,6 @@ type Front struct {
 	closed  chan struct{} // when no connection will be handed on any more
 	once    sync.Once
 
-	ctx    context.Context // of every request
-	cancel context.CancelFunc
-
 	mu    sync.Mutex
 	conns map[*net.TCPConn]bool // those served here
 	wg    sync.WaitGroup        // of the same
@@ -47,12 +44,10 @@ type Front struct {
 
 // New makes a Front of a listener and begins to accept.
 func New(l net.Listener, cfg Config) *Front {
-	f := &Front{
+	return &Front{
 		Listener: l, cfg: cfg, rest: make(chan net.Conn), closed: make(chan struct{}),
 		conns: make(map[*net.TCPConn]bool),
 	}
-	f.ctx, f.cancel = context.WithCancel(context.Background())
-	return f
 }
 
 // Accept implements net.Listener: it returns the next connection that is for
@@ -175,10 +170,8 @@ func (f *Front) Shutdown(ctx context.Context) error {
 	}()
 	select {
 	case <-done:
-		f.cancel()
 		return nil
 	case <-ctx.Done():
-		f.cancel()
 		f.each(func(c *net.TCPConn) { c.Close() })
 		return ctx.Err()
 	}

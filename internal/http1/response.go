@@ -33,7 +33,12 @@ type response struct {
 const heldBytes = 16 << 10
 
 func (w *response) reset(c *conn, isHead bool) {
-	*w = response{conn: c, isHead: isHead, header: make(http.Header, 24), head: w.head[:0], held: w.held[:0]}
+	header := w.header // which belongs to the handler until it returns
+	if header == nil {
+		header = make(http.Header, 24)
+	}
+	clear(header)
+	*w = response{conn: c, isHead: isHead, header: header, head: w.head[:0], held: w.held[:0]}
 }
 
 // Header implements http.ResponseWriter.

@@ -50,8 +50,16 @@ func Wrap(next http.Handler, log *slog.Logger, reg prometheus.Registerer) *Serve
 	return s
 }
 
-// exposed lists the response headers that scripts of other origins may read.
-const exposed = "X-Repo-Commit, X-Request-Id, X-Error-Code, X-Error-Message, X-Total-Count, ETag, Link, " +
+// Header values that every response has, made once.
+var (
+	nosniff = []string{"nosniff"}
+	anybody = []string{"*"}
+	exposed = []string{exposedHeaders}
+)
+
+// exposedHeaders lists the response headers that scripts of other origins may
+// read.
+const exposedHeaders = "X-Repo-Commit, X-Request-Id, X-Error-Code, X-Error-Message, X-Total-Count, ETag, Link, " +
 	"Accept-Ranges, Content-Range, X-Linked-Size, X-Linked-ETag, X-Xet-Hash, X-Xet-Refresh-Route, " +
 	"X-Xet-Cas-Url, X-Xet-Access-Token, X-Xet-Token-Expiration, Location"
 
@@ -62,9 +70,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	r = r.WithContext(context.WithValue(r.Context(), stateKey{}, state))
 	h := w.Header()
 	h.Set("X-Request-Id", id)
-	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("Access-Control-Allow-Origin", "*")
-	h.Set("Access-Control-Expose-Headers", exposed)
+	h["X-Content-Type-Options"], h["Access-Control-Allow-Origin"], h["Access-Control-Expose-Headers"] = nosniff, anybody, exposed
 	rec := &recorder{ResponseWriter: w}
 	s.active.Inc()
 	defer s.finish(rec, r, state, start)

@@ -44,9 +44,10 @@ func (s *Server) file(w http.ResponseWriter, r *http.Request, route api.Route, r
 			return err
 		}
 		e.LFS = &hub.LFSInfo{OID: held.SHA256, Size: held.Size, PointerSize: e.LFS.PointerSize, Xet: held.Xet}
-		etag = held.SHA256.String()
+		links := s.links.get(s.base(r), rp, commit, e)
+		etag = links.etag
 		open = func() (*repo.File, error) { return rp.OpenHeld(r.Context(), held) }
-		s.linkXet(w, r, rp, commit, e)
+		links.set(h)
 		if strings.Contains(r.Header.Get("Accept"), api.XetFileInfo) && !e.LFS.Xet.IsZero() {
 			return xetFileInfo(w, e)
 		}
@@ -81,20 +82,6 @@ func (s *Server) file(w http.ResponseWriter, r *http.Request, route api.Route, r
 	return nil
 }
 
-// linkXet adds what Xet clients need to fetch a large file from the CAS.
-func (s *Server) linkXet(w http.ResponseWriter, r *http.Request, rp *repo.Repo, commit hub.Commit, e hub.Entry) {
-	h := w.Header()
-	h.Set("X-Linked-Size", strconv.FormatInt(e.LFS.Size, 10))
-	h.Set("X-Linked-ETag", `"`+e.LFS.OID.String()+`"`)
-	if e.LFS.Xet.IsZero() {
-		return // the empty file: nothing to fetch
-	}
-	base := s.base(r)
-	h.Set("X-Xet-Hash", e.LFS.Xet.String())
-	h.Set("Link", "<"+api.XetReadTokenURL(base, rp.Type, rp.Name, commit.OID)+`>; rel="xet-auth", <`+
-		api.ReconstructionURL(base, e.LFS.Xet)+`>; rel="xet-reconstruction-info"`)
-}
-
 // xetFileInfo is the answer to a client that asked for the hash instead of
 // the bytes.
 func xetFileInfo(w http.ResponseWriter, e hub.Entry) error {
@@ -115,13 +102,14 @@ func setFileHeaders(h http.Header, r *http.Request, file, etag string, size int6
 	if h.Get("X-Linked-Size") == "" {
 		h.Set("X-Linked-Size", strconv.FormatInt(size, 10))
 	}
-	q := r.URL.Query()
-	if q.Get("noContentDisposition") == "1" {
-		return
-	}
 	kind := "inline"
-	if httpx.Bool(r, "download") {
-		kind = "attachment"
+	if r.URL.RawQuery != "" {
+		if r.URL.Query().Get("noContentDisposition") == "1" {
+			return
+		}
+		if httpx.Bool(r, "download") {
+			kind = "attachment"
+		}
 	}
 	h.Set("Content-Disposition", kind+"; filename*=UTF-8''"+url.PathEscape(path.Base(file))+`; filename="`+asciiName(path.Base(file))+`";`)
 }

@@ -34,6 +34,7 @@ type Server struct {
 	mint    api.MintXet
 	address func(*http.Request) string
 	global  *http.ServeMux
+	links   linkCache
 }
 
 // New makes a Server.
