@@ -22,6 +22,8 @@ type Attention struct {
 	Window int
 	// Radius is how far to either side a query of an encoder sees; 0: all.
 	Radius int
+	// OneWay: a query of an encoder sees no key behind it.
+	OneWay bool
 }
 
 // NewAttention has the usual scale, 1/√dim.
@@ -84,7 +86,7 @@ func (a *Attention) Cross(ws *Workspace, bounds, memoryBounds []int, q, k, v ten
 	t.begin(ws, a, q, bias)
 	for i := range len(bounds) - 1 {
 		lo, hi := memoryBounds[i], memoryBounds[i+1]
-		t.add(span{queries: bounds[i], n: bounds[i+1] - bounds[i], keys: hi - lo, k: k.Slice(lo, hi), v: v.Slice(lo, hi)})
+		t.add(span{queries: bounds[i], n: bounds[i+1] - bounds[i], keys: hi - lo, causal: a.OneWay, k: k.Slice(lo, hi), v: v.Slice(lo, hi)})
 	}
 	return t.run(ws)
 }
