@@ -102,7 +102,7 @@ func (c *Client) Snapshot(ctx context.Context, s Source, sel Selection) (dir str
 	}
 	r := c.cacheOf(s)
 	tries := attempts
-	if last, ok := r.ref(s); ok && exists(r.snapshot(last)) {
+	if _, ok := c.CachedSnapshot(s); ok {
 		tries = 1 // the copy is better than a wait
 	}
 	commit, entries, err := c.list(ctx, s, r.path(), tries)
@@ -143,6 +143,20 @@ func (c *Client) Snapshot(ctx context.Context, s Source, sel Selection) (dir str
 // a cache still serves what it holds.
 func readOnly(err error) bool {
 	return errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS)
+}
+
+// CachedSnapshot is the folder of the last commit of a revision in the cache,
+// with whatever was downloaded of it. It uses no network.
+func (c *Client) CachedSnapshot(s Source) (dir string, ok bool) {
+	if s.check() != nil {
+		return "", false
+	}
+	r := c.cacheOf(s)
+	commit, ok := r.ref(s)
+	if !ok || !exists(r.snapshot(commit)) {
+		return "", false
+	}
+	return r.snapshot(commit), true
 }
 
 // list is the commit of a revision and its files, sorted. The listing of a

@@ -26,12 +26,14 @@ type Streams struct {
 type root struct {
 	ConfigFile string `name:"config" short:"c" placeholder:"FILE" help:"YAML file with settings, named like the flags. Flags and PANTRY_* variables win over it."`
 
-	Serve   serveCmd   `cmd:"" help:"Run a hub."`
-	User    userCmd    `cmd:"" help:"Manage accounts."`
-	Org     orgCmd     `cmd:"" help:"Manage organizations."`
-	Token   tokenCmd   `cmd:"" help:"Manage access tokens."`
-	Repo    repoCmd    `cmd:"" help:"Work on stored repositories."`
-	Version versionCmd `cmd:"" help:"Print the version."`
+	Serve    serveCmd    `cmd:"" help:"Run a hub."`
+	User     userCmd     `cmd:"" help:"Manage accounts."`
+	Org      orgCmd      `cmd:"" help:"Manage organizations."`
+	Token    tokenCmd    `cmd:"" help:"Manage access tokens."`
+	Repo     repoCmd     `cmd:"" help:"Work on stored repositories."`
+	Download downloadCmd `cmd:"" help:"Download a repository, or files of one, from a hub."`
+	Inspect  inspectCmd  `cmd:"" help:"Describe a model: architecture, size, memory, tensors."`
+	Version  versionCmd  `cmd:"" help:"Print the version."`
 }
 
 const description = `Pantry is a hub for models, datasets and demos that stock Hugging Face clients use.
@@ -41,6 +43,8 @@ Examples:
   pantry serve --data /srv/pantry --listen :7272   the same for a team
   pantry user create ada --admin                   add an administrator
   pantry token create --user ada --name ci --role write
+  pantry download ada/bert                         fetch a model into the cache of huggingface_hub
+  pantry inspect ada/bert                          what it is and what memory it needs
 `
 
 // newParser makes the parser of the command line; exit is called by --help.

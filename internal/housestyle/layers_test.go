@@ -40,7 +40,7 @@ var layers = map[string]layer{
 	"internal/attrs": formats, "internal/authz": formats, "internal/card": formats, "internal/config": formats,
 	"internal/ratelimit": formats, "internal/render": formats, "internal/sign": formats,
 
-	"internal/kernel": toolkit, "tokenizers": toolkit, "hub/client": toolkit,
+	"internal/kernel": toolkit, "tokenizers": toolkit, "hub/client": toolkit, "internal/inspect": toolkit,
 	"transformers": toolkit, "transformers/adapter": toolkit, "transformers/chat": toolkit,
 	"transformers/checkpoint": toolkit, "transformers/generate": toolkit, "transformers/image": toolkit,
 	"transformers/image/jpeg": toolkit, "transformers/nn": toolkit, "transformers/tensor": toolkit,

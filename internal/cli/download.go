@@ -1,0 +1,132 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/pantryhub/pantry/hub"
+	"github.com/pantryhub/pantry/hub/client"
+)
+
+// remoteRepo is how a command names a repository of a hub.
+type remoteRepo struct {
+	Revision string       `env:"-" help:"Branch, tag or commit; main if not given."`
+	RepoType hub.RepoType `default:"model" env:"-" enum:"model,dataset,space,kernel" help:"Type: ${enum}. Or write datasets/NAME/REPO."`
+}
+
+// source reads what the user wrote for a repository.
+func (r remoteRepo) source(text string) (client.Source, error) {
+	s, err := client.ParseSource(text)
+	if err != nil {
+		return client.Source{}, err
+	}
+	if r.RepoType != hub.Model {
+		s.Type = r.RepoType
+	}
+	if r.Revision != "" {
+		s.Revision = hub.Revision(r.Revision)
+	}
+	return s, nil
+}
+
+type downloadCmd struct {
+	Repo       string   `arg:"" help:"Repository: namespace/name, with @revision if you like."`
+	Files      []string `arg:"" optional:"" help:"Files to download, or folders with a / behind; all if none is given."`
+	remoteRepo `embed:""`
+	Include    []string `sep:"none" env:"-" placeholder:"PATTERN" help:"Download only files that match, such as *.safetensors. May be repeated."`
+	Exclude    []string `sep:"none" env:"-" placeholder:"PATTERN" help:"Leave out files that match. May be repeated."`
+	LocalDir   string   `env:"-" placeholder:"DIR" help:"Put the files into this folder instead of the cache."`
+	Quiet      bool     `short:"q" env:"-" help:"Show no progress."`
+}
+
+// Help is shown by --help.
+func (downloadCmd) Help() string {
+	return `Example:
+  pantry download ada/bert
+  pantry download ada/bert config.json tokenizer/ --revision v1
+  HF_ENDPOINT=http://localhost:7272 pantry download datasets/ada/words --include "*.parquet" --local-dir words
+
+Prints the path of the file, or of the folder. The cache is the one of Python's huggingface_hub, and so are the
+variables: HF_ENDPOINT, HF_TOKEN, HF_HOME, HF_HUB_CACHE, HF_HUB_OFFLINE. What was stopped goes on the next time.`
+}
+
+// Run downloads.
+func (c *downloadCmd) Run(ctx context.Context, streams Streams) error {
+	s, err := c.source(c.Repo)
+	if err != nil {
+		return err
+	}
+	sel, err := c.selection()
+	if err != nil {
+		return err
+	}
+	opts := client.Options{}
+	if !c.Quiet {
+		bar := client.NewBar(streams.Err, isTerminal(streams.Err))
+		defer bar.Close()
+		opts.Progress = bar
+	}
+	from, err := client.New(opts)
+	if err != nil {
+		return err
+	}
+	path, err := c.download(ctx, from, s, sel)
+	if errors.Is(err, context.Canceled) {
+		fmt.Fprintln(streams.Err, "\nStopped. The same command goes on where it was.")
+	}
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(streams.Out, path)
+	return nil
+}
+
+// selection sorts what was named into files and folders.
+func (c *downloadCmd) selection() (client.Selection, error) {
+	sel := client.Selection{Include: c.Include, Exclude: c.Exclude}
+	for _, name := range c.Files {
+		if len(c.Include) > 0 || len(c.Exclude) > 0 {
+			return sel, hub.Invalidf("Name files, or use --include and --exclude, not both.")
+		}
+		if strings.HasSuffix(name, "/") {
+			sel.Include = append(sel.Include, name)
+		} else {
+			sel.Files = append(sel.Files, name)
+		}
+	}
+	return sel, nil
+}
+
+// download returns the path of the only file, or of the folder.
+func (c *downloadCmd) download(ctx context.Context, from *client.Client, s client.Source, sel client.Selection) (string, error) {
+	one := len(sel.Files) == 1 && len(sel.Include) == 0
+	switch {
+	case c.LocalDir == "" && one:
+		return from.File(ctx, s, sel.Files[0])
+	case c.LocalDir == "":
+		return from.Snapshot(ctx, s, sel)
+	}
+	if err := from.CopyTo(ctx, c.LocalDir, s, sel); err != nil {
+		return "", err
+	}
+	if one {
+		return filepath.Join(c.LocalDir, filepath.FromSlash(sel.Files[0])), nil
+	}
+	return c.LocalDir, nil
+}
+
+// isTerminal reports whether w is a terminal, so that a line can be drawn
+// again.
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	if !ok {
+		return false
+	}
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
+}
