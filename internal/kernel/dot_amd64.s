@@ -4,9 +4,9 @@
 
 #include "textflag.h"
 
-// func dotF32AVX512(dst *float32, ldd int, x *float32, ldx int, w *byte, ldw int, m int, k int, groups int, add int)
-// Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·dotF32AVX512(SB), NOSPLIT, $8-80
+// func dotF32AVX512(dst *float32, ldd int, x *float32, ldx int, w *byte, ldw int, m int, k int, groups int, add int, ahead int)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+
+TEXT ·dotF32AVX512(SB), NOSPLIT, $8-88
 	MOVQ  dst+0(FP), AX
 	MOVQ  ldd+8(FP), CX
 	MOVQ  k+56(FP), DX
@@ -50,6 +50,8 @@ rows1:
 	VPXORD Z10, Z10, Z10
 	VPXORD Z11, Z11, Z11
 	MOVQ   DX, CX
+	MOVQ   R11, R8
+	ADDQ   ahead+80(FP), R8
 	TESTQ  CX, CX
 	JEQ    rest1
 
@@ -63,6 +65,11 @@ step1:
 	VFMADD231PS Z1, Z4, Z9
 	VFMADD231PS Z2, Z4, Z10
 	VFMADD231PS Z3, Z4, Z11
+	PREFETCHT0  (R8)
+	PREFETCHT0  (R8)(R12*1)
+	PREFETCHT0  (R8)(R12*2)
+	PREFETCHT0  (R8)(R13*1)
+	ADDQ        $0x40, R8
 	ADDQ        $0x40, DI
 	ADDQ        $0x40, R11
 	SUBQ        $0x10, CX
@@ -123,6 +130,8 @@ rows2:
 	VPXORD Z14, Z14, Z14
 	VPXORD Z15, Z15, Z15
 	MOVQ   DX, R9
+	MOVQ   R11, R10
+	ADDQ   ahead+80(FP), R10
 	TESTQ  R9, R9
 	JEQ    rest2
 
@@ -141,6 +150,11 @@ step2:
 	VFMADD231PS Z1, Z5, Z13
 	VFMADD231PS Z2, Z5, Z14
 	VFMADD231PS Z3, Z5, Z15
+	PREFETCHT0  (R10)
+	PREFETCHT0  (R10)(R12*1)
+	PREFETCHT0  (R10)(R12*2)
+	PREFETCHT0  (R10)(R13*1)
+	ADDQ        $0x40, R10
 	ADDQ        $0x40, DI
 	ADDQ        $0x40, R11
 	SUBQ        $0x10, R9
@@ -230,6 +244,8 @@ rows3:
 	VPXORD Z18, Z18, Z18
 	VPXORD Z19, Z19, Z19
 	MOVQ   DX, R9
+	MOVQ   R11, R10
+	ADDQ   ahead+80(FP), R10
 	TESTQ  R9, R9
 	JEQ    rest3
 
@@ -253,6 +269,11 @@ step3:
 	VFMADD231PS Z1, Z6, Z17
 	VFMADD231PS Z2, Z6, Z18
 	VFMADD231PS Z3, Z6, Z19
+	PREFETCHT0  (R10)
+	PREFETCHT0  (R10)(R12*1)
+	PREFETCHT0  (R10)(R12*2)
+	PREFETCHT0  (R10)(R13*1)
+	ADDQ        $0x40, R10
 	ADDQ        $0x40, DI
 	ADDQ        $0x40, R11
 	SUBQ        $0x10, R9
@@ -371,6 +392,8 @@ rows4:
 	VPXORD Z22, Z22, Z22
 	VPXORD Z23, Z23, Z23
 	MOVQ   DX, R10
+	MOVQ   R11, R15
+	ADDQ   ahead+80(FP), R15
 	TESTQ  R10, R10
 	JEQ    rest4
 
@@ -399,6 +422,11 @@ step4:
 	VFMADD231PS Z1, Z7, Z21
 	VFMADD231PS Z2, Z7, Z22
 	VFMADD231PS Z3, Z7, Z23
+	PREFETCHT0  (R15)
+	PREFETCHT0  (R15)(R12*1)
+	PREFETCHT0  (R15)(R12*2)
+	PREFETCHT0  (R15)(R13*1)
+	ADDQ        $0x40, R15
 	ADDQ        $0x40, DI
 	ADDQ        $0x40, R11
 	SUBQ        $0x10, R10
@@ -546,6 +574,8 @@ rows5:
 	VPXORD Z26, Z26, Z26
 	VPXORD Z27, Z27, Z27
 	MOVQ   DX, R10
+	MOVQ   R11, R15
+	ADDQ   ahead+80(FP), R15
 	TESTQ  R10, R10
 	JEQ    rest5
 
@@ -579,6 +609,11 @@ step5:
 	VFMADD231PS Z1, Z4, Z25
 	VFMADD231PS Z2, Z4, Z26
 	VFMADD231PS Z3, Z4, Z27
+	PREFETCHT0  (R15)
+	PREFETCHT0  (R15)(R12*1)
+	PREFETCHT0  (R15)(R12*2)
+	PREFETCHT0  (R15)(R13*1)
+	ADDQ        $0x40, R15
 	ADDQ        $0x40, DI
 	ADDQ        $0x40, R11
 	SUBQ        $0x10, R10
@@ -755,6 +790,8 @@ rows6:
 	VPXORD Z30, Z30, Z30
 	VPXORD Z31, Z31, Z31
 	MOVQ   DX, R15
+	MOVQ   R11, BP
+	ADDQ   ahead+80(FP), BP
 	TESTQ  R15, R15
 	JEQ    rest6
 
@@ -793,6 +830,11 @@ step6:
 	VFMADD231PS Z1, Z5, Z29
 	VFMADD231PS Z2, Z5, Z30
 	VFMADD231PS Z3, Z5, Z31
+	PREFETCHT0  (BP)
+	PREFETCHT0  (BP)(R12*1)
+	PREFETCHT0  (BP)(R12*2)
+	PREFETCHT0  (BP)(R13*1)
+	ADDQ        $0x40, BP
 	ADDQ        $0x40, DI
 	ADDQ        $0x40, R11
 	SUBQ        $0x10, R15
@@ -968,9 +1010,9 @@ store6_5:
 	VZEROUPPER
 	RET
 
-// func dotF16AVX512(dst *float32, ldd int, x *float32, ldx int, w *byte, ldw int, m int, k int, groups int, add int)
-// Requires: AVX, AVX512BW, AVX512DQ, AVX512F, AVX512VL, BMI2
-TEXT ·dotF16AVX512(SB), NOSPLIT, $8-80
+// func dotF16AVX512(dst *float32, ldd int, x *float32, ldx int, w *byte, ldw int, m int, k int, groups int, add int, ahead int)
+// Requires: AVX, AVX512BW, AVX512DQ, AVX512F, AVX512VL, BMI2, MMX+
+TEXT ·dotF16AVX512(SB), NOSPLIT, $8-88
 	MOVQ  dst+0(FP), AX
 	MOVQ  ldd+8(FP), CX
 	MOVQ  k+56(FP), DX
@@ -1014,6 +1056,8 @@ rows1:
 	VPXORD Z10, Z10, Z10
 	VPXORD Z11, Z11, Z11
 	MOVQ   DX, CX
+	MOVQ   R11, R8
+	ADDQ   ahead+80(FP), R8
 	TESTQ  CX, CX
 	JEQ    rest1
 
@@ -1027,6 +1071,11 @@ step1:
 	VFMADD231PS Z1, Z4, Z9
 	VFMADD231PS Z2, Z4, Z10
 	VFMADD231PS Z3, Z4, Z11
+	PREFETCHT0  (R8)
+	PREFETCHT0  (R8)(R12*1)
+	PREFETCHT0  (R8)(R12*2)
+	PREFETCHT0  (R8)(R13*1)
+	ADDQ        $0x20, R8
 	ADDQ        $0x40, DI
 	ADDQ        $0x20, R11
 	SUBQ        $0x10, CX
@@ -1092,6 +1141,8 @@ rows2:
 	VPXORD Z14, Z14, Z14
 	VPXORD Z15, Z15, Z15
 	MOVQ   DX, R9
+	MOVQ   R11, R10
+	ADDQ   ahead+80(FP), R10
 	TESTQ  R9, R9
 	JEQ    rest2
 
@@ -1110,6 +1161,11 @@ step2:
 	VFMADD231PS Z1, Z5, Z13
 	VFMADD231PS Z2, Z5, Z14
 	VFMADD231PS Z3, Z5, Z15
+	PREFETCHT0  (R10)
+	PREFETCHT0  (R10)(R12*1)
+	PREFETCHT0  (R10)(R12*2)
+	PREFETCHT0  (R10)(R13*1)
+	ADDQ        $0x20, R10
 	ADDQ        $0x40, DI
 	ADDQ        $0x20, R11
 	SUBQ        $0x10, R9
@@ -1204,6 +1260,8 @@ rows3:
 	VPXORD Z18, Z18, Z18
 	VPXORD Z19, Z19, Z19
 	MOVQ   DX, R9
+	MOVQ   R11, R10
+	ADDQ   ahead+80(FP), R10
 	TESTQ  R9, R9
 	JEQ    rest3
 
@@ -1227,6 +1285,11 @@ step3:
 	VFMADD231PS Z1, Z6, Z17
 	VFMADD231PS Z2, Z6, Z18
 	VFMADD231PS Z3, Z6, Z19
+	PREFETCHT0  (R10)
+	PREFETCHT0  (R10)(R12*1)
+	PREFETCHT0  (R10)(R12*2)
+	PREFETCHT0  (R10)(R13*1)
+	ADDQ        $0x20, R10
 	ADDQ        $0x40, DI
 	ADDQ        $0x20, R11
 	SUBQ        $0x10, R9
@@ -1350,6 +1413,8 @@ rows4:
 	VPXORD Z22, Z22, Z22
 	VPXORD Z23, Z23, Z23
 	MOVQ   DX, R10
+	MOVQ   R11, R15
+	ADDQ   ahead+80(FP), R15
 	TESTQ  R10, R10
 	JEQ    rest4
 
@@ -1378,6 +1443,11 @@ step4:
 	VFMADD231PS Z1, Z7, Z21
 	VFMADD231PS Z2, Z7, Z22
 	VFMADD231PS Z3, Z7, Z23
+	PREFETCHT0  (R15)
+	PREFETCHT0  (R15)(R12*1)
+	PREFETCHT0  (R15)(R12*2)
+	PREFETCHT0  (R15)(R13*1)
+	ADDQ        $0x20, R15
 	ADDQ        $0x40, DI
 	ADDQ        $0x20, R11
 	SUBQ        $0x10, R10
@@ -1530,6 +1600,8 @@ rows5:
 	VPXORD Z26, Z26, Z26
 	VPXORD Z27, Z27, Z27
 	MOVQ   DX, R10
+	MOVQ   R11, R15
+	ADDQ   ahead+80(FP), R15
 	TESTQ  R10, R10
 	JEQ    rest5
 
@@ -1563,6 +1635,11 @@ step5:
 	VFMADD231PS Z1, Z4, Z25
 	VFMADD231PS Z2, Z4, Z26
 	VFMADD231PS Z3, Z4, Z27
+	PREFETCHT0  (R15)
+	PREFETCHT0  (R15)(R12*1)
+	PREFETCHT0  (R15)(R12*2)
+	PREFETCHT0  (R15)(R13*1)
+	ADDQ        $0x20, R15
 	ADDQ        $0x40, DI
 	ADDQ        $0x20, R11
 	SUBQ        $0x10, R10
@@ -1744,6 +1821,8 @@ rows6:
 	VPXORD Z30, Z30, Z30
 	VPXORD Z31, Z31, Z31
 	MOVQ   DX, R15
+	MOVQ   R11, BP
+	ADDQ   ahead+80(FP), BP
 	TESTQ  R15, R15
 	JEQ    rest6
 
@@ -1782,6 +1861,11 @@ step6:
 	VFMADD231PS Z1, Z5, Z29
 	VFMADD231PS Z2, Z5, Z30
 	VFMADD231PS Z3, Z5, Z31
+	PREFETCHT0  (BP)
+	PREFETCHT0  (BP)(R12*1)
+	PREFETCHT0  (BP)(R12*2)
+	PREFETCHT0  (BP)(R13*1)
+	ADDQ        $0x20, BP
 	ADDQ        $0x40, DI
 	ADDQ        $0x20, R11
 	SUBQ        $0x10, R15
@@ -1962,9 +2046,9 @@ store6_5:
 	VZEROUPPER
 	RET
 
-// func dotBF16AVX512(dst *float32, ldd int, x *float32, ldx int, w *byte, ldw int, m int, k int, groups int, add int)
-// Requires: AVX, AVX512BW, AVX512DQ, AVX512F, AVX512VL, BMI2
-TEXT ·dotBF16AVX512(SB), NOSPLIT, $8-80
+// func dotBF16AVX512(dst *float32, ldd int, x *float32, ldx int, w *byte, ldw int, m int, k int, groups int, add int, ahead int)
+// Requires: AVX, AVX512BW, AVX512DQ, AVX512F, AVX512VL, BMI2, MMX+
+TEXT ·dotBF16AVX512(SB), NOSPLIT, $8-88
 	MOVQ  dst+0(FP), AX
 	MOVQ  ldd+8(FP), CX
 	MOVQ  k+56(FP), DX
@@ -2008,6 +2092,8 @@ rows1:
 	VPXORD Z10, Z10, Z10
 	VPXORD Z11, Z11, Z11
 	MOVQ   DX, CX
+	MOVQ   R11, R8
+	ADDQ   ahead+80(FP), R8
 	TESTQ  CX, CX
 	JEQ    rest1
 
@@ -2025,6 +2111,11 @@ step1:
 	VFMADD231PS Z1, Z4, Z9
 	VFMADD231PS Z2, Z4, Z10
 	VFMADD231PS Z3, Z4, Z11
+	PREFETCHT0  (R8)
+	PREFETCHT0  (R8)(R12*1)
+	PREFETCHT0  (R8)(R12*2)
+	PREFETCHT0  (R8)(R13*1)
+	ADDQ        $0x20, R8
 	ADDQ        $0x40, DI
 	ADDQ        $0x20, R11
 	SUBQ        $0x10, CX
@@ -2094,6 +2185,8 @@ rows2:
 	VPXORD Z14, Z14, Z14
 	VPXORD Z15, Z15, Z15
 	MOVQ   DX, R9
+	MOVQ   R11, R10
+	ADDQ   ahead+80(FP), R10
 	TESTQ  R9, R9
 	JEQ    rest2
 
@@ -2116,6 +2209,11 @@ step2:
 	VFMADD231PS Z1, Z5, Z13
 	VFMADD231PS Z2, Z5, Z14
 	VFMADD231PS Z3, Z5, Z15
+	PREFETCHT0  (R10)
+	PREFETCHT0  (R10)(R12*1)
+	PREFETCHT0  (R10)(R12*2)
+	PREFETCHT0  (R10)(R13*1)
+	ADDQ        $0x20, R10
 	ADDQ        $0x40, DI
 	ADDQ        $0x20, R11
 	SUBQ        $0x10, R9
@@ -2214,6 +2312,8 @@ rows3:
 	VPXORD Z18, Z18, Z18
 	VPXORD Z19, Z19, Z19
 	MOVQ   DX, R9
+	MOVQ   R11, R10
+	ADDQ   ahead+80(FP), R10
 	TESTQ  R9, R9
 	JEQ    rest3
 
@@ -2241,6 +2341,11 @@ step3:
 	VFMADD231PS Z1, Z6, Z17
 	VFMADD231PS Z2, Z6, Z18
 	VFMADD231PS Z3, Z6, Z19
+	PREFETCHT0  (R10)
+	PREFETCHT0  (R10)(R12*1)
+	PREFETCHT0  (R10)(R12*2)
+	PREFETCHT0  (R10)(R13*1)
+	ADDQ        $0x20, R10
 	ADDQ        $0x40, DI
 	ADDQ        $0x20, R11
 	SUBQ        $0x10, R9
@@ -2368,6 +2473,8 @@ rows4:
 	VPXORD Z22, Z22, Z22
 	VPXORD Z23, Z23, Z23
 	MOVQ   DX, R10
+	MOVQ   R11, R15
+	ADDQ   ahead+80(FP), R15
 	TESTQ  R10, R10
 	JEQ    rest4
 
@@ -2400,6 +2507,11 @@ step4:
 	VFMADD231PS Z1, Z7, Z21
 	VFMADD231PS Z2, Z7, Z22
 	VFMADD231PS Z3, Z7, Z23
+	PREFETCHT0  (R15)
+	PREFETCHT0  (R15)(R12*1)
+	PREFETCHT0  (R15)(R12*2)
+	PREFETCHT0  (R15)(R13*1)
+	ADDQ        $0x20, R15
 	ADDQ        $0x40, DI
 	ADDQ        $0x20, R11
 	SUBQ        $0x10, R10
@@ -2556,6 +2668,8 @@ rows5:
 	VPXORD Z26, Z26, Z26
 	VPXORD Z27, Z27, Z27
 	MOVQ   DX, R10
+	MOVQ   R11, R15
+	ADDQ   ahead+80(FP), R15
 	TESTQ  R10, R10
 	JEQ    rest5
 
@@ -2593,6 +2707,11 @@ step5:
 	VFMADD231PS Z1, Z4, Z25
 	VFMADD231PS Z2, Z4, Z26
 	VFMADD231PS Z3, Z4, Z27
+	PREFETCHT0  (R15)
+	PREFETCHT0  (R15)(R12*1)
+	PREFETCHT0  (R15)(R12*2)
+	PREFETCHT0  (R15)(R13*1)
+	ADDQ        $0x20, R15
 	ADDQ        $0x40, DI
 	ADDQ        $0x20, R11
 	SUBQ        $0x10, R10
@@ -2778,6 +2897,8 @@ rows6:
 	VPXORD Z30, Z30, Z30
 	VPXORD Z31, Z31, Z31
 	MOVQ   DX, R15
+	MOVQ   R11, BP
+	ADDQ   ahead+80(FP), BP
 	TESTQ  R15, R15
 	JEQ    rest6
 
@@ -2820,6 +2941,11 @@ step6:
 	VFMADD231PS Z1, Z5, Z29
 	VFMADD231PS Z2, Z5, Z30
 	VFMADD231PS Z3, Z5, Z31
+	PREFETCHT0  (BP)
+	PREFETCHT0  (BP)(R12*1)
+	PREFETCHT0  (BP)(R12*2)
+	PREFETCHT0  (BP)(R13*1)
+	ADDQ        $0x20, BP
 	ADDQ        $0x40, DI
 	ADDQ        $0x20, R11
 	SUBQ        $0x10, R15

@@ -23,9 +23,13 @@ func dotUnit() {
 // sum is taken does not depend on m.
 func dotTile(s isa, e element) {
 	name := "dot" + e.name + s.name
-	TEXT(name, NOSPLIT, "func(dst *float32, ldd int, x *float32, ldx int, w *byte, ldw, m, k, groups, add int)")
+	signature, doc := "func(dst *float32, ldd int, x *float32, ldx int, w *byte, ldw, m, k, groups, add int)", ""
+	if s.is512() {
+		signature, doc = "func(dst *float32, ldd int, x *float32, ldx int, w *byte, ldw, m, k, groups, add, ahead int)", " It prefetches what lies ahead bytes after the rows of w."
+	}
+	TEXT(name, NOSPLIT, signature)
 	Pragma("noescape")
-	Doc(fmt.Sprintf("%s writes dst (m, 4·groups) = x (m, k) · wᵀ, or adds it, for m ≤ %d.", name, s.rows))
+	Doc(fmt.Sprintf("%s writes dst (m, 4·groups) = x (m, k) · wᵀ, or adds it, for m ≤ %d.%s", name, s.rows, doc))
 	d := &dot{s: s, e: e, dst: param("dst"), ldd: param("ldd"), k: param("k"), groups: param("groups"), add: param("add")}
 	d.x = newRows(param("x"), param("ldx"), 4, s.rows)
 	d.w = newRows(param("w"), param("ldw"), e.size, 4)
@@ -53,6 +57,7 @@ type dot struct {
 	k, rest     reg.GPVirtual // whole vectors, in elements; elements after them
 	groups, add reg.GPVirtual
 	tail        tail
+	ahead       rowsOf // what is prefetched
 }
 
 // sum is the register of x row i and w row j. The first registers are for
@@ -75,10 +80,22 @@ func (d *dot) body(m int) {
 	}
 	n := GP64()
 	MOVQ(d.k, n)
+	if s.is512() {
+		d.ahead = d.w
+		d.ahead.at = GP64()
+		MOVQ(d.w.at, d.ahead.at)
+		ADDQ(stacked("ahead"), d.ahead.at)
+	}
 	TESTQ(n, n)
 	JEQ(LabelRef(label("rest")))
 	Label(label("step"))
 	d.step(m, s.load)
+	if s.is512() {
+		for j := range 4 {
+			PREFETCHT0(d.ahead.row(j))
+		}
+		ADDQ(U8(s.lanes*d.e.size), d.ahead.at)
+	}
 	ADDQ(U8(s.bytes()), d.x.at)
 	ADDQ(U8(s.lanes*d.e.size), d.w.at)
 	SUBQ(U8(s.lanes), n)
