@@ -24,9 +24,11 @@ const (
 	copyIdle    = time.Hour       // how long a copy is kept that nobody reads
 	copyCheck   = 5 * time.Second // how often that, and the disk, is looked at
 	copyWrite   = 1 << 20         // bytes written at once
-	copyReserve = 10              // copies give way where less than 1/copyReserve of the disk is free
 	copyGain    = 8               // a local file is copied if at least 1/copyGain of it must be inflated
 )
+
+// copyReserve is how much of a disk copies leave free.
+func copyReserve(total int64) int64 { return min(total/10, 5e9) }
 
 // copies keeps files in one piece that are downloaded again and again, so that
 // they need not be fetched and inflated each time. A copy is believed once the
@@ -188,7 +190,7 @@ func (c *copies) makeRoom(size int64) bool {
 	}
 	for {
 		free, total, err := c.space(c.dir)
-		enough := err != nil || free-size >= total/copyReserve
+		enough := err != nil || free-size >= copyReserve(total)
 		c.mu.Lock()
 		fits := c.bytes+size <= c.limit && len(c.kept) < maxCopies
 		dropped := false

@@ -29,7 +29,7 @@ type Config struct {
 	TrustedProxies []string `name:"trusted-proxies" placeholder:"ADDR,…" help:"Addresses or prefixes (10.0.0.0/8) of proxies in front of the hub, whose X-Forwarded-For is believed. Rate limits are per client address."`
 	SignUp         bool     `name:"sign-up" default:"true" negatable:"" help:"Let anybody who can reach the hub make an account."`
 
-	CacheSize int64 `name:"cache-size" default:"10000000000" placeholder:"BYTES" help:"Disk in the data folder for copies of files that are downloaded often, so that they need not be inflated or fetched each time. It gives way when the disk is nine tenths full. 0 keeps none."`
+	CacheSize int64 `name:"cache-size" default:"10000000000" placeholder:"BYTES" help:"Disk in the data folder for copies of files that are downloaded often, so that they need not be inflated or fetched each time. They leave 5 GB, or a tenth of a small disk, free. 0 keeps none."`
 
 	LFSMultipartAbove int64 `name:"lfs-multipart-above" default:"5000000000" placeholder:"BYTES" help:"Split LFS uploads over this size into parts, for clients that can. Lower it behind a proxy that limits request bodies."`
 	LFSPartSize       int64 `name:"lfs-part-size" default:"100000000" placeholder:"BYTES" help:"Size of the parts."`
