@@ -160,11 +160,12 @@ func (p *Pool) end(j *job) {
 	}
 }
 
-// help does parts until none is left.
+// help does parts until none is left; then nobody else needs to look.
 func (j *job) help() {
 	for {
 		i := j.next.Add(1) - 1
 		if i >= j.parts {
+			j.open.Store(false)
 			return
 		}
 		j.task.Part(int(i))
@@ -185,13 +186,22 @@ func (j *job) join() bool {
 // leave counts a worker out, with what its part panicked with, which belongs to
 // the caller.
 func (j *job) leave() {
-	if failure := recover(); failure != nil {
+	if v := recover(); v != nil {
+		failure := v // on the heap only when there is one
 		j.failure.CompareAndSwap(nil, &failure)
 		j.next.Store(j.parts)
 	}
 	if j.users.Add(-1) == 0 && j.waiting.Load() && j.waiting.CompareAndSwap(true, false) {
 		j.done <- struct{}{}
 	}
+}
+
+// fail skips the remaining parts and keeps the first failure.
+//
+//go:noinline
+func (j *job) fail(failure any) { // not inlined: its argument moves to the heap
+	j.failure.CompareAndSwap(nil, &failure)
+	j.next.Store(j.parts)
 }
 
 // wait returns when no worker is in the closed job.

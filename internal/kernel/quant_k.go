@@ -10,8 +10,11 @@ import (
 // that files come out the same. float32(…) around products forbids fusing them
 // with the sums.
 
-// nearest rounds to the nearest integer, ties to even.
-func nearest(x float32) int { return int(math.RoundToEven(float64(x))) }
+// nearest rounds to the nearest integer, ties to even, if that is less than 2²² in
+// size: so large a number added leaves no bits for a fraction.
+func nearest(x float32) int {
+	return int(math.Float32bits(x+3<<22)&0x7fffff) - 1<<22
+}
 
 // quantK4 quantises 256 elements to Q4_K (top 15) or Q5_K (top 31) blocks. The
 // search for each sub-block's scale tries steps+1 factors from top+first on.
@@ -69,57 +72,46 @@ func quantK4(b []byte, x []float32, top int, first float32, steps int) {
 	}
 }
 
-// fitScaleMin finds scale and low for which scale·q - low is nearest to x, with
-// elements weighed by their size, and fills q. It is make_qkx2_quants.
-func fitScaleMin(q []uint8, x []float32, top int, first float32, steps int) (scale, low float32) {
-	var weights [32]float32
+// fitScaleMin finds scale and low for which scale·q - low is nearest to x, 32
+// elements that are weighed by their size, and fills q. It is make_qkx2_quants.
+func fitScaleMin(q []uint8, elements []float32, top int, first float32, steps int) (scale, low float32) {
+	x := (*[32]float32)(elements)
+	var weights, best, try [32]float32 // integers, the latter two
 	var squares float32
 	for _, v := range x {
 		squares += float32(v * v)
 	}
 	mean := float32(math.Sqrt(float64(squares / 32)))
-	least, most := x[0], x[0]
+	most := x[0]
+	low = x[0] // -low, until the end
 	var sumW, sumX float32
 	for i, v := range x {
 		w := mean + float32(math.Abs(float64(v)))
 		weights[i] = w
-		least, most = min(least, v), max(most, v)
+		low, most = min(low, v), max(most, v)
 		sumW += w
 		sumX += float32(w * v)
 	}
-	least = min(least, 0)
-	if least == most {
+	low = min(low, 0)
+	if low == most {
 		clear(q)
-		return 0, -least
+		return 0, -low
 	}
-	low = least // -low, until the end
-	level := func(v, factor float32) uint8 {
-		return uint8(min(max(nearest(factor*(v-low)), 0), top))
-	}
-	misfit := func(q []uint8, scale, low float32) float32 {
-		var e float32
-		for i, v := range x {
-			d := float32(scale*float32(q[i])) + low - v
-			e += float32(weights[i] * float32(d*d))
-		}
-		return e
-	}
-	factor := float32(top) / (most - low)
-	for i, v := range x {
-		q[i] = level(v, factor)
-	}
+	limit := float32(top)
+	factor := limit / (most - low)
+	levels(&best, x, factor, low, limit)
 	scale = 1 / factor
-	best := misfit(q, scale, low)
-	var try [32]uint8
+	least := misfit(&best, x, &weights, scale, low)
 	for step := range steps + 1 {
-		factor = (first + float32(0.1*float32(step)) + float32(top)) / (most - low)
+		factor = (first + float32(0.1*float32(step)) + limit) / (most - low)
+		levels(&try, x, factor, low, limit)
 		var sumL, sumL2, sumXL float32
 		for i, v := range x {
-			try[i] = level(v, factor)
-			l, w := float32(try[i]), weights[i]
-			sumL += float32(w * l)
-			sumL2 += float32(float32(w*l) * l)
-			sumXL += float32(float32(w*l) * v)
+			l := try[i]
+			wl := weights[i] * l
+			sumL += wl
+			sumL2 += float32(wl * l)
+			sumXL += float32(wl * v)
 		}
 		det := float32(sumW*sumL2) - float32(sumL*sumL)
 		if !(det > 0) {
@@ -130,12 +122,38 @@ func fitScaleMin(q []uint8, x []float32, top int, first float32, steps int) (sca
 		if m > 0 {
 			m, s = 0, sumXL/sumL2
 		}
-		if e := misfit(try[:], s, m); e < best {
-			copy(q, try[:])
-			best, scale, low = e, s, m
+		if e := misfit(&try, x, &weights, s, m); e < least {
+			best, least, scale, low = try, e, s, m
 		}
 	}
+	for i, l := range best {
+		q[i] = uint8(l)
+	}
 	return scale, -low
+}
+
+// levels rounds (x-low)·factor to integers from 0 to top.
+func levels(q, x *[32]float32, factor, low, top float32) {
+	for i, v := range x {
+		l := float32(factor*(v-low)) + 3<<22 - 3<<22
+		if !(l > 0) {
+			l = 0
+		}
+		if l > top {
+			l = top
+		}
+		q[i] = l
+	}
+}
+
+// misfit is the weighed sum of squares of q·scale + low - x.
+func misfit(q, x, weights *[32]float32, scale, low float32) float32 {
+	var e float32
+	for i, v := range x {
+		d := float32(scale*q[i]) + low - v
+		e += float32(weights[i] * float32(d*d))
+	}
+	return e
 }
 
 // quantQ6_K quantises 256 elements.

@@ -27,7 +27,8 @@ type quantTask struct {
 	dst     [][]float32
 	x       []float32
 	n, cols int
-	part    int // panels
+	tile    int // rows of x in a tile; the last may have fewer
+	part    int // panels in a part
 
 	tiles   [tileFormats][]byte // by chunks, then tiles, then blocks
 	needed  [tileFormats]*format
@@ -55,7 +56,10 @@ func (t *quantTask) run(p *Pool, k *quantKernels, x []float32, n int) {
 			t.tiles[f.tile] = make([]byte, size)
 		}
 	}
-	if tiles := (n + k.tile - 1) / k.tile; n*t.cols <= serialElements {
+	// As few tiles as possible, as even as possible: thin ones wait for loads.
+	tiles := (n + k.tile - 1) / k.tile
+	t.tile = (n + tiles - 1) / tiles
+	if tiles = (n + t.tile - 1) / t.tile; n*t.cols <= serialElements {
 		for i := range tiles {
 			(*quantizeTask)(t).Part(i)
 		}
@@ -64,8 +68,8 @@ func (t *quantTask) run(p *Pool, k *quantKernels, x []float32, n int) {
 	}
 	t.part = min(max(panels/(8*p.Threads()), 1), 2*panelsPerGroup)
 	parts := 0
-	for _, w := range t.weights {
-		parts += (panelsOf(w) + t.part - 1) / t.part
+	for i := range t.weights {
+		parts += t.parts(i)
 	}
 	p.Run(parts, t)
 	clear(t.weights)
@@ -80,13 +84,13 @@ type chunk struct{ at, cols int }
 
 // tileBlock returns where the first block of tile i within chunk c is.
 func (t *quantTask) tileBlock(f *format, c chunk, i int) []byte {
-	at := c.at/f.cols*t.n + i*t.kernels.tile*c.cols/f.cols
+	at := c.at/f.cols*t.n + i*t.tile*c.cols/f.cols
 	return t.tiles[f.tile][: t.n*t.cols/f.cols*f.rowBytes() : cap(t.tiles[f.tile])][at*f.rowBytes():]
 }
 
 // tileRows is the number of rows of tile i.
 func (t *quantTask) tileRows(i int) int {
-	return min(t.kernels.tile, t.n-i*t.kernels.tile)
+	return min(t.tile, t.n-i*t.tile)
 }
 
 // quantizeTask is the first half of a quantTask.
@@ -108,7 +112,7 @@ func (q *quantizeTask) Part(i int) {
 			c := chunk{at, min(chunkCols, t.cols-at)}
 			block := t.tileBlock(f, c, i)
 			for r := range m {
-				x := t.x[(i*t.kernels.tile+r)*t.cols+at:]
+				x := t.x[(i*t.tile+r)*t.cols+at:]
 				t.kernels.quantize[tf](&block[r*f.cols], &x[0], c.cols/unit, m*f.rowBytes(),
 					(m-r)*f.cols+4*r, m*(f.cols+4)-r*f.cols+4*r, -f.offset)
 			}
@@ -118,24 +122,25 @@ func (q *quantizeTask) Part(i int) {
 
 // Part multiplies a few panels of one weight by all tiles.
 func (t *quantTask) Part(part int) {
-	for i, w := range t.weights {
-		if parts := (panelsOf(w) + t.part - 1) / t.part; part >= parts {
-			part -= parts
-			continue
-		}
-		b := t.buffers.take()
-		defer t.buffers.give(b)
-		group := panelsPerGroup
-		if t.n <= t.kernels.tile {
-			group = 1 // a panel is used once: while it is in the first cache
-		}
-		end := min((part+1)*t.part, panelsOf(w))
-		for panel := part * t.part; panel < end; panel += group {
-			t.multiply(b, w, t.dst[i], panel, min(group, end-panel))
-		}
-		return
+	i := 0
+	for ; part >= t.parts(i); i++ {
+		part -= t.parts(i)
+	}
+	b := t.buffers.take()
+	defer t.buffers.give(b)
+	group := panelsPerGroup
+	if t.n <= t.tile {
+		group = 1 // a panel is used once: while it is in the first cache
+	}
+	w := t.weights[i]
+	end := min((part+1)*t.part, panelsOf(w))
+	for panel := part * t.part; panel < end; panel += group {
+		t.multiply(b, w, t.dst[i], panel, min(group, end-panel))
 	}
 }
+
+// parts is the number of parts of weight i.
+func (t *quantTask) parts(i int) int { return (panelsOf(t.weights[i]) + t.part - 1) / t.part }
 
 // multiply computes count panels of w from panel on.
 func (t *quantTask) multiply(b *panelBuffer, w *Matrix, dst []float32, panel, count int) {
@@ -149,11 +154,11 @@ func (t *quantTask) multiply(b *panelBuffer, w *Matrix, dst []float32, panel, co
 		if at == 0 {
 			sum = 0
 		}
-		for i := 0; i*t.kernels.tile < t.n; i++ {
+		for i := 0; i*t.tile < t.n; i++ {
 			tile, m := t.tileBlock(f, c, i), t.tileRows(i)
 			for p := range count {
 				r := (panel + p) * panelRows
-				out, ldd := dst[i*t.kernels.tile*w.Rows+r:], w.Rows
+				out, ldd := dst[i*t.tile*w.Rows+r:], w.Rows
 				if r+panelRows > w.Rows {
 					t.multiplyLast(b, w, out, p, tile, c, m, sum)
 					continue

@@ -219,34 +219,44 @@ func productPortable(f *format) panelProduct {
 		p := unsafe.Slice(panel, blocks*f.panelBytes())
 		x := unsafe.Slice(tile, blocks*m*f.rowBytes())
 		for i := range m {
-			for r := range panelRows {
-				total := out[i*ldd+r]
-				if sum == 0 {
-					total = 0
-				}
-				for b := range blocks {
-					total += f.blockPortable(p[b*f.panelBytes():], x[b*m*f.rowBytes():], r, i, m)
-				}
-				out[i*ldd+r] = total
+			row := out[i*ldd:][:panelRows]
+			if sum == 0 {
+				clear(row)
+			}
+			for b := range blocks {
+				f.blockPortable(row, p[b*f.panelBytes():][:f.panelBytes()], x[b*m*f.rowBytes():], i, m)
 			}
 		}
 	}
 }
 
-// blockPortable multiplies row r of a panel's block by row i of a tile's block of
-// m rows.
-func (f *format) blockPortable(p, x []byte, r, i, m int) float32 {
-	var acc int32
-	for c := range f.cols {
-		acc += int32(p[c/4*64+4*r+c%4]) * int32(int8(x[i*f.cols+c]))
+// blockPortable adds a panel's block times row i of a tile's block of m rows.
+func (f *format) blockPortable(out []float32, p, x []byte, i, m int) {
+	scale, sumAt := floatAt(x, m*f.cols+4*i), m*(f.cols+4)+4*i
+	var acc [panelRows]int32
+	if !f.mins {
+		for r := range acc {
+			acc[r] = int32(binary.LittleEndian.Uint32(x[sumAt:]))
+		}
 	}
-	scale := floatAt(p, panelRows*f.cols+4*r) * floatAt(x, m*f.cols+4*i)
-	sumAt := m*(f.cols+4) + 4*i
+	q := x[i*f.cols:][:f.cols]
+	for g := 0; g < f.cols; g += 4 {
+		w := (*[panelRows * 4]byte)(p[panelRows*g:])
+		a, b, c, d := int32(int8(q[g])), int32(int8(q[g+1])), int32(int8(q[g+2])), int32(int8(q[g+3]))
+		for r := range acc {
+			acc[r] += int32(w[4*r])*a + int32(w[4*r+1])*b + int32(w[4*r+2])*c + int32(w[4*r+3])*d
+		}
+	}
+	scales := p[panelRows*f.cols:]
+	for r := range acc {
+		out[r] += float32(acc[r]) * float32(floatAt(scales, 4*r)*scale)
+	}
 	if f.mins {
-		return float32(acc)*scale + floatAt(p, panelRows*(f.cols+4)+4*r)*floatAt(x, sumAt)
+		sum, lows := floatAt(x, sumAt), p[panelRows*(f.cols+4):]
+		for r := range out {
+			out[r] += floatAt(lows, 4*r) * sum
+		}
 	}
-	acc += int32(binary.LittleEndian.Uint32(x[sumAt:]))
-	return float32(acc) * scale
 }
 
 // largest returns the largest |x|.

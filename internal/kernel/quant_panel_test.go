@@ -346,3 +346,33 @@ func FuzzPackers(f *testing.F) {
 		}
 	})
 }
+
+func TestQuantMatMulAllocatesNothing(t *testing.T) {
+	r := newRand(9)
+	pool := NewPool(2)
+	defer pool.Close()
+	weights := make([]Matrix, len(quantTypes))
+	dst := make([][]float32, len(quantTypes))
+	ptr := make([]*Matrix, len(quantTypes))
+	const n, rows, cols = 3, 40, 512
+	for i, typ := range quantTypes {
+		w, err := NewMatrix(typ, rows, cols, randomBlocks(r, typ, rows, cols))
+		if err != nil {
+			t.Fatal(err)
+		}
+		weights[i], ptr[i], dst[i] = w, &weights[i], make([]float32, n*rows)
+	}
+	x := randomFloats(r, n*cols)
+	var s Scratch
+	MatMulMany(pool, &s, dst, x, n, ptr)
+	for i, w := range ptr {
+		checkProduct(t, w.Type.String(), w, x, dst[i], n)
+	}
+	allocs := testing.AllocsPerRun(20, func() {
+		MatMulMany(pool, &s, dst, x, n, ptr)
+		MatMul(pool, &s, dst[0], x, n, ptr[0])
+	})
+	if allocs > 0 {
+		t.Errorf("%v allocations per product", allocs)
+	}
+}

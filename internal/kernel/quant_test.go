@@ -56,3 +56,29 @@ func checkDequantized(t *testing.T, typ Type, b []byte, want []float32) {
 		}
 	}
 }
+
+func BenchmarkQuantize(b *testing.B) {
+	x := randomFloats(newRand(1), 1<<14)
+	for _, typ := range quantTypes {
+		b.Run(typ.String(), func(b *testing.B) {
+			dst := make([]byte, typ.RowBytes(len(x)))
+			b.SetBytes(int64(4 * len(x)))
+			for b.Loop() {
+				Quantize(typ, dst, x)
+			}
+		})
+	}
+}
+
+func BenchmarkDequantize(b *testing.B) {
+	dst := make([]float32, 1<<14)
+	for _, typ := range quantTypes {
+		b.Run(typ.String(), func(b *testing.B) {
+			src := randomBlocks(newRand(1), typ, 1, len(dst))
+			b.SetBytes(int64(4 * len(dst)))
+			for b.Loop() {
+				Dequantize(typ, dst, src)
+			}
+		})
+	}
+}
