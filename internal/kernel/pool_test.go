@@ -106,6 +106,20 @@ func TestPoolDoesNotAllocate(t *testing.T) {
 	if n := testing.AllocsPerRun(100, func() { p.Run(16, c) }); n != 0 {
 		t.Errorf("Run allocates %g times", n)
 	}
+	// The same with a worker in every job.
+	both := &pair{}
+	if n := testing.AllocsPerRun(100, func() { both.in.Store(0); p.Run(2, both) }); n != 0 {
+		t.Errorf("Run with a worker allocates %g times", n)
+	}
+}
+
+// pair is two parts that wait for each other.
+type pair struct{ in atomic.Int32 }
+
+func (p *pair) Part(int) {
+	for p.in.Add(1); p.in.Load() < 2; {
+		runtime.Gosched()
+	}
 }
 
 func TestPoolAsleepAndClosed(t *testing.T) {
