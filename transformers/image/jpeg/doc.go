@@ -1,9 +1,9 @@
 // Package jpeg decodes JPEG pictures to the very samples that libjpeg-turbo
-// gives (and so Pillow and torchvision): Loeffler's 8×8 inverse transform in 13-bit fixed point
-// ("islow"), triangle-filtered chroma ("fancy upsampling") and 16-bit colour
-// tables. The standard library's decoder differs from these by a few levels
+// gives, and so Pillow and torchvision: Loeffler's 8×8 inverse transform in
+// 13-bit fixed point ("islow"), triangle-filtered chroma ("fancy upsampling")
+// and 16-bit colour tables. The standard library's decoder differs from these
 // in most pixels of a picture with subsampled chroma, which moves the inputs
-// of an image model; see docs in package image.
+// of an image model.
 //
 // Baseline, extended sequential and progressive Huffman pictures of 8 bits
 // with 1, 3 or 4 components are read. Arithmetic coding, lossless and
