@@ -18,13 +18,13 @@ import (
 
 // Bounds of the copies.
 const (
-	maxCopies   = 256             // open files
-	maxTallies  = 4096            // files whose downloads are counted; twice as many for a while
-	maxWanted   = 16              // files that wait to be copied
-	copyIdle    = time.Hour       // how long a copy is kept that nobody reads
-	copyCheck   = 5 * time.Second // how often that, and the disk, is looked at
-	copyWrite   = 1 << 20         // bytes written at once
-	copyGain    = 8               // a local file is copied if at least 1/copyGain of it must be inflated
+	maxCopies  = 256             // open files
+	maxTallies = 4096            // files whose downloads are counted; twice as many for a while
+	maxWanted  = 16              // files that wait to be copied
+	copyIdle   = time.Hour       // how long a copy is kept that nobody reads
+	copyCheck  = 5 * time.Second // how often that, and the disk, is looked at
+	copyWrite  = 1 << 20         // bytes written at once
+	copyGain   = 8               // a local file is copied if at least 1/copyGain of it must be inflated
 )
 
 // copyReserve is how much of a disk copies leave free.

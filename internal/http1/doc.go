@@ -19,7 +19,8 @@
 //   - A response is not a Flusher or a Hijacker and has no deadlines of its own.
 //     Its header goes out with the first bytes of its body.
 //   - A response of more than a little that does not state its Content-Length
-//     ends the connection.
+//     ends the connection. One that does should state its Content-Type too: it is
+//     not guessed.
 //
 // The package knows nothing of the hub and imports nothing else of this module.
 package http1

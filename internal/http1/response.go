@@ -23,6 +23,7 @@ type response struct {
 	held    []byte // a short body of unstated length
 	holding bool   // it may still grow
 	sent    int64  // bytes of the body
+	over    bool   // there was more of it than stated
 	last    bool   // the connection ends with this response
 	err     error  // of the connection
 
@@ -61,7 +62,7 @@ func (w *response) WriteHeader(status int) {
 		}
 		w.length = n
 	}
-	w.holding = w.length < 0 && !w.bare && !w.isHead
+	w.holding = w.length < 0 && !w.bare
 	w.last = w.conn.front.closing.Load() || strings.EqualFold(w.header.Get("Connection"), "close")
 	if !w.holding {
 		w.format()
@@ -152,10 +153,12 @@ func (w *response) WriteBuffers(pieces net.Buffers) (int64, error) {
 		return 0, w.err
 	case w.bare:
 		return 0, http.ErrBodyNotAllowed
-	case w.isHead:
-		return n, nil
-	case w.length >= 0 && w.sent+n > w.length:
+	case w.over || w.length >= 0 && w.sent+n > w.length:
+		w.over = true
 		return 0, http.ErrContentLength
+	case w.isHead:
+		w.sent += n
+		return n, nil
 	}
 	return w.send(pieces)
 }
@@ -187,18 +190,29 @@ func (w *response) finish() bool {
 	}
 	if w.holding {
 		w.holding = false
-		w.length = int64(len(w.held))
-		w.header.Set("Content-Length", strconv.Itoa(len(w.held)))
-		if len(w.held) > 0 && w.header["Content-Type"] == nil {
-			w.header.Set("Content-Type", http.DetectContentType(w.held))
-		}
-		w.format()
-		_, _ = w.send(net.Buffers{w.held}) // the error stays in w.err
-	} else if len(w.head) > 0 {
-		_, _ = w.send(nil)
+		w.measure()
+	}
+	if len(w.head) > 0 {
+		_, _ = w.send(nil) // the error stays in w.err
 	}
 	short := !w.isHead && !w.bare && w.length >= 0 && w.sent < w.length
-	return w.err == nil && !w.last && !short
+	return w.err == nil && !w.last && !w.over && !short
+}
+
+// measure sends a short body with its length. An answer to HEAD without a body
+// says nothing of the length that the one to GET would have.
+func (w *response) measure() {
+	if len(w.held) > 0 && w.header["Content-Type"] == nil {
+		w.header.Set("Content-Type", http.DetectContentType(w.held))
+	}
+	if !w.isHead || len(w.held) > 0 {
+		w.length = int64(len(w.held))
+		w.header.Set("Content-Length", strconv.Itoa(len(w.held)))
+	}
+	w.format()
+	if !w.isHead && len(w.held) > 0 {
+		_, _ = w.send(net.Buffers{w.held}) // the error stays in w.err
+	}
 }
 
 // stamp is the Date of a second.
