@@ -65,7 +65,11 @@ func (c *corpusData) segment(r *random, home int) string {
 		}
 		return word
 	case kind < 61:
-		return letters(r, [][2]rune{{'0', '9'}}, 1+r.below(7))
+		digits := make([]byte, 1+r.below(7))
+		for i := range digits {
+			digits[i] = byte('0' + r.below(10))
+		}
+		return string(digits)
 	case kind < 72:
 		return r.of(c.Punctuation)
 	case kind < 77:

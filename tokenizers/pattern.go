@@ -61,8 +61,22 @@ var ErrPattern = errors.New("regular expression")
 // backtracking over UTF-8.
 type pattern struct {
 	start   *node
+	first   firstSet
 	loops   int
 	classes *classTable
+}
+
+// firstSet has the characters that a match may begin with; nil for any, and
+// for matches of nothing.
+type firstSet []*charset
+
+func (f firstSet) has(c *classTable, r rune) bool {
+	for _, s := range f {
+		if s.has(c, r) {
+			return true
+		}
+	}
+	return false
 }
 
 type op uint8
@@ -112,7 +126,7 @@ type node struct {
 // branch is an alternative, with the first characters it may have.
 type branch struct {
 	start *node
-	first *charset // nil if it may match nothing or its beginning is not plain
+	first firstSet
 }
 
 // charset is a set of characters.
@@ -191,6 +205,11 @@ func (p *pattern) find(text []byte, from int) (span, error) {
 		s.starts = make([]int, p.loops)
 	}
 	for at := from; at <= len(text); {
+		if p.first != nil {
+			if at = p.skip(text, at); at == len(text) {
+				break
+			}
+		}
 		if end := s.run(p.start, at); end >= 0 {
 			return span{int32(at), int32(end)}, nil
 		}
@@ -203,6 +222,18 @@ func (p *pattern) find(text []byte, from int) (span, error) {
 		at += runeSize(text[at:])
 	}
 	return noMatch, nil
+}
+
+// skip passes over characters that no match begins with.
+func (p *pattern) skip(text []byte, at int) int {
+	for at < len(text) {
+		r, size := decodeRune(text[at:])
+		if p.first.has(p.classes, r) {
+			break
+		}
+		at += size
+	}
+	return at
 }
 
 const failed = -1
@@ -391,6 +422,10 @@ func (s *search) loop(n *node, at int) int {
 // behind reports whether body matches a text that ends at at. Looks behind
 // reach 64 bytes.
 func (s *search) behind(body *node, at int) bool {
+	if body.op == opSet && body.next.op == opAccept {
+		r, _ := utf8.DecodeLastRune(s.text[:at])
+		return at > 0 && body.set.has(s.classes, r)
+	}
 	for from := at; from >= max(at-64, 0); from-- {
 		if from < len(s.text) && !utf8.RuneStart(s.text[from]) {
 			continue

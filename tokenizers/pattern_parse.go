@@ -25,7 +25,7 @@ func compilePattern(text string) (*pattern, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w in %q", err, text)
 	}
-	compiled.start, compiled.loops = start, p.loops
+	compiled.start, compiled.loops, compiled.first = start, p.loops, firstsOf(start)
 	return compiled, nil
 }
 
@@ -81,7 +81,7 @@ func (p *patternParser) alternatives(next *node) (*node, error) {
 		for i := len(parts) - 1; i >= 0; i-- {
 			start = parts[i](start)
 		}
-		branches = append(branches, branch{start, p.firstOf(start)})
+		branches = append(branches, branch{start, firstsOf(start)})
 		if !p.take("|") {
 			break
 		}
@@ -92,23 +92,29 @@ func (p *patternParser) alternatives(next *node) (*node, error) {
 	return &node{op: opAlternatives, branches: branches}, nil
 }
 
-// firstOf is the set of characters a match from n must begin with; nil if that
-// is not known.
-func (p *patternParser) firstOf(n *node) *charset {
+// firstsOf are the sets one of which has the first character of every match
+// from n; nil if they are not known.
+func firstsOf(n *node) firstSet {
 	switch {
+	case n == nil:
 	case n.op == opSet, n.op == opRepeat && n.min > 0:
-		return n.set
-	case n.op == opRepeat && n.next != nil:
-		after := p.firstOf(n.next)
-		if after == nil || after.negated || n.set.negated {
-			return nil
+		return firstSet{n.set}
+	case n.op == opRepeat:
+		if after := firstsOf(n.next); after != nil {
+			return append(firstSet{n.set}, after...)
 		}
-		return (&charset{
-			any:     n.set.any | after.any,
-			without: append(append([]class(nil), n.set.without...), after.without...),
-			ranges:  append(append([]rune(nil), n.set.ranges...), after.ranges...),
-			tables:  append(append([]*unicode.RangeTable(nil), n.set.tables...), after.tables...),
-		}).finish(p.classes)
+	case n.op == opNothing, n.op == opLookAhead, n.op == opLookBehind, n.op == opWordEdge, n.op == opNotWordEdge,
+		n.op == opLineStart, n.op == opTextStart:
+		return firstsOf(n.next)
+	case n.op == opAlternatives:
+		var all firstSet
+		for _, b := range n.branches {
+			if b.first == nil {
+				return nil
+			}
+			all = append(all, b.first...)
+		}
+		return all
 	}
 	return nil
 }

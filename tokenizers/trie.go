@@ -13,7 +13,7 @@ type trie struct {
 
 type trieUnit struct {
 	base   int32
-	parent int32 // -1 for a free place
+	parent int32 // or freePlace, noParent
 	value  int32 // id of the key that ends here; -1 for none
 }
 
@@ -21,6 +21,7 @@ const (
 	trieRoot  = 0
 	noValue   = -1
 	freePlace = -1
+	noParent  = -2
 )
 
 // child is the node after c, or -1.
@@ -54,7 +55,7 @@ func newTrie(keys []trieKey) *trie {
 	slices.SortStableFunc(keys, func(a, b trieKey) int { return slices.Compare(a.key, b.key) })
 	b := &trieBuilder{keys: keys}
 	b.reserve(256)
-	b.units[trieRoot].parent = trieRoot // not free, and nobody's child
+	b.units[trieRoot].parent = noParent
 	b.place(trieRoot, 0, len(keys), 0)
 	return &trie{units: b.units}
 }

@@ -2,8 +2,9 @@
 makes of the corpus with them.
 
     python make.py                 trains all, writes *.json.gz and golden.json
+    python make.py train           only trains
     python make.py golden [name…]  only records golden.json
-    python make.py strings name    writes a hash per string to name.hashes, to find a difference
+    python make.py strings name FILE [count]    writes a hash per string, to find a difference
 
 needs tokenizers 0.23 and sentencepiece.
 """
@@ -296,8 +297,10 @@ def golden(names):
 
 if len(sys.argv) > 1 and sys.argv[1] == "strings":
     t = load(sys.argv[2])
-    pathlib.Path(sys.argv[3]).write_text("".join(f"{hash_of(t, i):016x}\n" for i in range(COUNT)))
+    pathlib.Path(sys.argv[3]).write_text("".join(f"{hash_of(t, i):016x}\n" for i in range(int(sys.argv[4]) if len(sys.argv) > 4 else COUNT)))
 elif len(sys.argv) > 1 and sys.argv[1] == "golden":
     golden(sys.argv[2:] or sorted(p.name[: -len(".json.gz")] for p in HERE.glob("*.json.gz")))
-else:
+elif len(sys.argv) > 1 and sys.argv[1] == "train":
+    make()
+elif len(sys.argv) == 1:
     golden(make())

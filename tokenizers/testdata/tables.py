@@ -120,30 +120,24 @@ def scripts():
         return len(us.pre_tokenize_str(a + b)) == 1
 
     def is_any(c):
-        return joined("A" + c, "\u0410") and joined("\u0410" + c, "A")
+        return joined("A", c) and joined("\u0410", c)
 
-    runs = []
+    heads, out, previous = [], [], None
     for c in ALL:
-        if not is_any(c) and (not runs or not joined(runs[-1][1], c) or is_any(chr(ord(c) - 1) if ord(c) != 0xE000 else "\ud7ff")):
-            runs.append([c, c])
-        elif not is_any(c):
-            runs[-1][1] = c
-        else:
-            runs.append([c, c])
-    heads, out = [], []
-    for lo, hi in runs:
-        if is_any(lo):
+        if is_any(c):
             k = 0
+        elif previous and previous[1] and joined(previous[0], c):
+            k = previous[1]
         else:
-            k = next((i for i, h in enumerate(heads) if joined(h, lo)), None)
-            if k is None:
-                heads.append(lo)
-                k = len(heads) - 1
-            k += 1
-        if out and out[-1][2] == k and ord(lo) in (out[-1][1] + 1, 0xE000):
-            out[-1][1] = ord(hi)
+            k = next((i + 1 for i, h in enumerate(heads) if joined(h, c)), 0)
+            if k == 0:
+                heads.append(c)
+                k = len(heads)
+        previous = (c, k)
+        if out and out[-1][2] == k and ord(c) == out[-1][1] + 1:
+            out[-1][1] = ord(c)
         else:
-            out.append([ord(lo), ord(hi), k])
+            out.append([ord(c), ord(c), k])
     assert len(heads) < 255
     return out
 
