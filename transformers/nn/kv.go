@@ -76,22 +76,32 @@ func (kv *KV) Fork(n int) *KV {
 func (kv *KV) reserve(n int) {
 	first := kv.length / PageTokens
 	for i := first; i < kv.shared; i++ {
-		kv.pages[i] = kv.pages[i].clone()
+		kv.pages[i] = kv.pages[i].clone(kv.shape, kv.length-i*PageTokens)
 	}
 	kv.shared = min(kv.shared, first)
 	for len(kv.pages)*PageTokens < kv.length+n {
-		p := &page{}
-		if kv.exact {
-			p.full = make([]float32, kv.shape.pageNumbers())
-		} else {
-			p.half = make([]uint16, kv.shape.pageNumbers())
-		}
-		kv.pages = append(kv.pages, p)
+		kv.pages = append(kv.pages, newPage(kv.shape, kv.exact))
 	}
 }
 
-func (p *page) clone() *page {
-	return &page{half: append([]uint16(nil), p.half...), full: append([]float32(nil), p.full...)}
+// clone copies the first n tokens of a page.
+func (p *page) clone(s KVShape, n int) *page {
+	c := newPage(s, p.full != nil)
+	for block := 0; block < s.pageNumbers(); block += PageTokens * s.Dim {
+		if p.full != nil {
+			copy(c.full[block:block+n*s.Dim], p.full[block:])
+		} else {
+			copy(c.half[block:block+n*s.Dim], p.half[block:])
+		}
+	}
+	return c
+}
+
+func newPage(s KVShape, exact bool) *page {
+	if exact {
+		return &page{full: make([]float32, s.pageNumbers())}
+	}
+	return &page{half: make([]uint16, s.pageNumbers())}
 }
 
 // commit counts n written tokens. Segments call it through Batch.Commit once

@@ -1,0 +1,297 @@
+package generate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/pantryhub/pantry/transformers/nn"
+	"github.com/pantryhub/pantry/transformers/tensor"
+)
+
+// Model predicts the next token of sequences. Every decoder of
+// transformers/models is one.
+type Model interface {
+	// KVShape is what the model keeps of each token.
+	KVShape() nn.KVShape
+	// Vocabulary is the number of logits.
+	Vocabulary() int
+	// MaxPosition is the longest sequence in tokens.
+	MaxPosition() int
+	// Forward returns the logits that the batch asks for, (outputs,
+	// vocabulary), valid until the workspace's next pass.
+	Forward(ws *nn.Workspace, b *nn.Batch) tensor.Tensor
+}
+
+// ErrPromptTooLong: the prompt leaves no room in the model's context.
+var ErrPromptTooLong = errors.New("the prompt is too long")
+
+// ErrNoPrompt: there is no token to begin from.
+var ErrNoPrompt = errors.New("the prompt has no tokens")
+
+// prefillTokens is how many tokens of a prompt one pass takes: enough to use
+// each weight many times, few enough to stop soon when the context ends.
+const prefillTokens = 512
+
+// Finish says why a generation ended.
+type Finish string
+
+// The reasons, with the names of text-generation's schema.
+const (
+	FinishLength Finish = "length"
+	FinishEOS    Finish = "eos_token"
+	FinishStop   Finish = "stop_sequence"
+)
+
+// Request asks for one sequence.
+type Request struct {
+	Prompt []uint32
+	Config Config
+	// Mask constrains the output; nil without.
+	Mask Mask
+	// Number tells the sequences of one caller apart, for the random numbers.
+	Number int
+	// Memory is the encoded input, for a decoder that looks at one.
+	Memory *nn.Memory
+	// Emit is told each token as it is chosen, the end-of-sequence token
+	// included, and returns true to end the sequence; nil for nobody.
+	Emit func(Token) (stop bool)
+}
+
+// Result is a generated sequence.
+type Result struct {
+	IDs    []uint32 // the new tokens, with the end-of-sequence token if it came
+	Finish Finish
+	// Reused is how many tokens of the prompt were remembered from an earlier
+	// request and not computed again.
+	Reused int
+}
+
+// Engine runs a model. It is safe for concurrent use: calls share the weights,
+// and what the model remembers of earlier prompts.
+type Engine struct {
+	model  Model
+	prefix prefixCache
+	exact  bool
+}
+
+// NewEngine is an engine that keeps up to cacheBytes of what the model
+// remembers of earlier prompts, for requests that begin alike.
+func NewEngine(m Model, cacheBytes int64) *Engine {
+	return &Engine{model: m, prefix: prefixCache{limit: cacheBytes}}
+}
+
+// NewExactEngine is NewEngine for a model whose keys and values are kept in
+// F32: for tests, and small models.
+func NewExactEngine(m Model, cacheBytes int64) *Engine {
+	e := NewEngine(m, cacheBytes)
+	e.exact = true
+	return e
+}
+
+// sequence is a request that is running.
+type sequence struct {
+	request *Request
+	sampler *Sampler
+	kv      *nn.KV
+	prompt  int      // tokens
+	total   int      // tokens at which it ends
+	pending []uint32 // not yet run
+	result  *Result
+	done    bool
+}
+
+// Run generates sequences side by side, with one pass of the weights for the
+// next token of all. It returns early with the context's error, or with the
+// first request's that is wrong.
+func (e *Engine) Run(ctx context.Context, ws *nn.Workspace, requests ...*Request) ([]Result, error) {
+	results := make([]Result, len(requests))
+	var running []*sequence
+	for i, r := range requests {
+		s, err := e.begin(r, &results[i])
+		if err != nil {
+			return nil, err
+		}
+		running = append(running, s)
+	}
+	for _, s := range running {
+		if err := e.prefill(ctx, ws, s); err != nil {
+			return nil, err
+		}
+	}
+	var batch nn.Batch
+	for {
+		batch.Segments = batch.Segments[:0]
+		for _, s := range running {
+			if !s.done {
+				batch.Segments = append(batch.Segments, nn.Segment{KV: s.kv, Tokens: s.pending, Memory: s.request.Memory})
+			}
+		}
+		if len(batch.Segments) == 0 {
+			break
+		}
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		ws.Arena.Reset()
+		logits := e.model.Forward(ws, &batch)
+		batch.Commit()
+		row := 0
+		for _, s := range running {
+			if s.done {
+				continue
+			}
+			if err := s.choose(logits.Row(row)); err != nil {
+				return nil, err
+			}
+			row++
+		}
+	}
+	for _, s := range running {
+		e.prefix.put(s.request, s.sampler.IDs()[:s.kv.Len()], s.kv)
+	}
+	return results, nil
+}
+
+func (e *Engine) newKV() *nn.KV {
+	if e.exact {
+		return nn.NewExactKV(e.model.KVShape())
+	}
+	return nn.NewKV(e.model.KVShape())
+}
+
+func (e *Engine) check(prompt []uint32) error {
+	if len(prompt) == 0 {
+		return ErrNoPrompt
+	}
+	if n := e.model.MaxPosition(); len(prompt) >= n {
+		return fmt.Errorf("%w: %d tokens; the model reads and writes %d together", ErrPromptTooLong, len(prompt), n)
+	}
+	for _, id := range prompt {
+		if int(id) >= e.model.Vocabulary() {
+			return fmt.Errorf("token %d is not in the model's vocabulary of %d", id, e.model.Vocabulary())
+		}
+	}
+	return nil
+}
+
+func (e *Engine) begin(r *Request, result *Result) (*sequence, error) {
+	if err := e.check(r.Prompt); err != nil {
+		return nil, err
+	}
+	sampler, err := NewSampler(r.Config, SamplerOptions{Vocab: e.model.Vocabulary(), Prompt: r.Prompt,
+		Context: e.model.MaxPosition(), Sequence: r.Number, Mask: r.Mask})
+	if err != nil {
+		return nil, err
+	}
+	s := &sequence{request: r, sampler: sampler, prompt: len(r.Prompt), total: r.Config.MaxTotal(len(r.Prompt), e.model.MaxPosition()), result: result}
+	if s.kv = e.prefix.take(r); s.kv == nil {
+		s.kv = e.newKV()
+	}
+	result.Reused = s.kv.Len()
+	s.pending = slices.Clone(r.Prompt[s.kv.Len():])
+	return s, nil
+}
+
+// prefill runs the prompt but for its last pass, which Run does with the
+// others'.
+func (e *Engine) prefill(ctx context.Context, ws *nn.Workspace, s *sequence) error {
+	for len(s.pending) > prefillTokens {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		ws.Arena.Reset()
+		b := nn.Batch{Segments: []nn.Segment{{KV: s.kv, Tokens: s.pending[:prefillTokens], Memory: s.request.Memory}}}
+		e.model.Forward(ws, &b)
+		b.Commit()
+		s.pending = s.pending[prefillTokens:]
+	}
+	return nil
+}
+
+// choose takes the logits of the next token.
+func (s *sequence) choose(logits []float32) error {
+	t, err := s.sampler.Next(logits)
+	if err != nil {
+		return err
+	}
+	s.result.IDs = append(s.result.IDs, t.ID)
+	s.pending = append(s.pending[:0], t.ID)
+	stopped := s.request.Emit != nil && s.request.Emit(t)
+	switch {
+	case s.request.Config.EOSTokenID.Contains(t.ID):
+		s.result.Finish, s.done = FinishEOS, true
+	case stopped:
+		s.result.Finish, s.done = FinishStop, true
+	case s.prompt+len(s.result.IDs) >= s.total:
+		s.result.Finish, s.done = FinishLength, true
+	}
+	return nil
+}
+
+// Beams generates by beam search: the best sequences, best first. stop may be
+// nil; see BeamOptions.
+func (e *Engine) Beams(ctx context.Context, ws *nn.Workspace, r *Request, stop func(ids []uint32) bool) ([]Beam, error) {
+	if err := e.check(r.Prompt); err != nil {
+		return nil, err
+	}
+	if r.Mask != nil {
+		return nil, errors.New("generate: beam search cannot follow a constraint")
+	}
+	beams, err := NewBeams(r.Config, BeamOptions{Vocab: e.model.Vocabulary(), Prompt: r.Prompt, Context: e.model.MaxPosition(), Stop: stop})
+	if err != nil {
+		return nil, err
+	}
+	s := &sequence{request: r, kv: e.newKV(), pending: slices.Clone(r.Prompt)}
+	if err := e.prefill(ctx, ws, s); err != nil {
+		return nil, err
+	}
+	kvs, batch, rows := []*nn.KV{s.kv}, nn.Batch{}, [][]float32(nil)
+	pending := [][]uint32{s.pending}
+	for !beams.Done() {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		batch.Segments = batch.Segments[:0]
+		for i, kv := range kvs {
+			batch.Segments = append(batch.Segments, nn.Segment{KV: kv, Tokens: pending[i], Memory: r.Memory})
+		}
+		ws.Arena.Reset()
+		logits := e.model.Forward(ws, &batch)
+		batch.Commit()
+		rows = rows[:0]
+		for i := range logits.Rows() {
+			rows = append(rows, logits.Row(i))
+		}
+		parents, err := beams.Step(rows)
+		if err != nil {
+			return nil, err
+		}
+		kvs = inherit(kvs, parents)
+		pending = pending[:0]
+		for _, ids := range beams.Running() {
+			pending = append(pending, slices.Clone(ids[len(ids)-1:]))
+		}
+	}
+	return beams.Results(), nil
+}
+
+// inherit gives each new beam the memory of its parent: the parent's own to the
+// last of its children, a fork to the others.
+func inherit(kvs []*nn.KV, parents []int) []*nn.KV {
+	left := make([]int, len(kvs))
+	for _, p := range parents {
+		left[p]++
+	}
+	next := make([]*nn.KV, len(parents))
+	for i, p := range parents {
+		left[p]--
+		if left[p] == 0 {
+			next[i] = kvs[p]
+			continue
+		}
+		next[i] = kvs[p].Fork(kvs[p].Len())
+	}
+	return next
+}
