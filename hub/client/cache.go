@@ -119,9 +119,6 @@ func (c *Client) fill(ctx context.Context, s Source, commit hub.OID, f File) (st
 	if err != nil {
 		return "", err
 	}
-	if exists(pointer) {
-		return pointer, nil
-	}
 	if err := r.prepare(pointer); err != nil {
 		return "", err
 	}

@@ -83,6 +83,7 @@ func (c *Client) follow(ctx context.Context, r request) (*http.Response, error) 
 		if r.method == http.MethodHead && !sameOrigin(next, at) && resp.Header.Get("X-Repo-Commit") != "" {
 			return resp, nil
 		}
+		io.CopyN(io.Discard, resp.Body, maxErrorBody) // so that the connection can be used again
 		resp.Body.Close()
 		if at.Scheme == "https" && next.Scheme != "https" || next.Scheme != "https" && next.Scheme != "http" {
 			return nil, hub.Errorf(hub.CodeUnavailable, "The hub at %s redirects to %s://%s, which is not safe.", c.Endpoint(), next.Scheme, next.Host)
