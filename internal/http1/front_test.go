@@ -82,6 +82,13 @@ func handler(w http.ResponseWriter, r *http.Request) {
 // start starts a Front before a server of net/http.
 func start(t *testing.T, h http.HandlerFunc) (f *Front, address string) {
 	t.Helper()
+	return startWith(t, h, 10*time.Second)
+}
+
+// startWith is start with another patience: all of it between requests, half of
+// it for one that has begun.
+func startWith(t *testing.T, h http.HandlerFunc, patience time.Duration) (f *Front, address string) {
+	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -89,7 +96,7 @@ func start(t *testing.T, h http.HandlerFunc) (f *Front, address string) {
 	log := slog.New(slog.NewTextHandler(io.Discard, nil))
 	f = New(l, Config{
 		Handler: h, Takes: func(target string) bool { return strings.HasPrefix(target, "/file/") },
-		HeaderTimeout: 10 * time.Second, IdleTimeout: 10 * time.Second, Log: log,
+		HeaderTimeout: patience / 2, IdleTimeout: patience, Log: log,
 	})
 	srv := &http.Server{Handler: h, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug)}
 	done := make(chan error, 1)
@@ -242,8 +249,7 @@ func TestSlowRequest(t *testing.T) {
 
 // TestTimeouts: who sends nothing, or half a request, is cut off.
 func TestTimeouts(t *testing.T) {
-	f, address := start(t, handler)
-	f.cfg.IdleTimeout, f.cfg.HeaderTimeout = 50*time.Millisecond, 20*time.Millisecond
+	_, address := startWith(t, handler, 50*time.Millisecond)
 	for _, sent := range []string{"", "GET /fi", "GET /file/partial HTTP/1.1\r\nHost: hub\r\n\r\n"} {
 		c, err := net.Dial("tcp", address)
 		if err != nil {
