@@ -17,6 +17,15 @@ const (
 	minPartRows = 8
 	maxPartRows = 64
 
+	// Rows at multiples of 2 KiB fall into few sets of the first cache. From
+	// minPadRows rows of x on, it pays to copy them apart.
+	crowdedCols = 512
+	padCols     = 16
+	minPadRows  = 4
+
+	// serialCopy is how many elements are copied without waking anyone.
+	serialCopy = 32 << 10
+
 	// partsPerThread evens out that threads are not equally fast.
 	partsPerThread = 4
 )
@@ -71,8 +80,9 @@ type matmulTask struct {
 	weights  []*Matrix
 	dst      [][]float32
 	x        []float32
-	n        int
+	n, ld    int // rows of x, and how far apart they are
 	partRows int
+	padded   []float32 // x with its rows apart, if they are crowded
 
 	mu   sync.Mutex
 	free [][]float32 // dequantised rows, between parts
@@ -95,11 +105,39 @@ func (t *matmulTask) run(p *Pool, x []float32, n int) {
 	for _, w := range t.weights {
 		parts += t.parts(w)
 	}
-	t.x, t.n = x, n
+	t.x, t.n, t.ld = x, n, cols
+	if n >= minPadRows && cols > 0 && cols%crowdedCols == 0 && active != levelPortable {
+		t.pad(p)
+	}
 	p.Run(parts, t)
 	clear(t.weights)
 	clear(t.dst)
 	t.x = nil
+}
+
+// pad copies the rows of x apart.
+func (t *matmulTask) pad(p *Pool) {
+	size := t.n * (t.ld + padCols)
+	if cap(t.padded) < size {
+		t.padded = make([]float32, size)
+	}
+	t.padded = t.padded[:size]
+	if t.n*t.ld <= serialCopy {
+		for i := range t.n {
+			(*padTask)(t).Part(i)
+		}
+	} else {
+		p.Run(t.n, (*padTask)(t))
+	}
+	t.x, t.ld = t.padded, t.ld+padCols
+}
+
+// padTask is the first half of a matmulTask whose rows are crowded.
+type padTask matmulTask
+
+// Part copies one row of x.
+func (t *padTask) Part(i int) {
+	copy(t.padded[i*(t.ld+padCols):], t.x[i*t.ld:(i+1)*t.ld])
 }
 
 func (t *matmulTask) parts(w *Matrix) int { return (w.Rows + t.partRows - 1) / t.partRows }
@@ -121,7 +159,7 @@ func (t *matmulTask) Part(part int) {
 func (t *matmulTask) multiply(dst []float32, w *Matrix, from, rows int) {
 	size := w.Type.RowBytes(w.Cols)
 	data := w.Data[from*size : (from+rows)*size]
-	p := gemm{t: w.Type, dst: dst[from:], ldd: w.Rows, a: t.x, lda: w.Cols, b: unsafe.SliceData(data), ldb: w.Cols, m: t.n, n: rows}
+	p := gemm{t: w.Type, dst: dst[from:], ldd: w.Rows, a: t.x, lda: t.ld, b: unsafe.SliceData(data), ldb: w.Cols, m: t.n, n: rows}
 	if w.Type.Quantised() || w.Type != F32 && !halvesInPlace(w.Cols) {
 		block := t.take(rows * w.Cols)
 		defer t.give(block)

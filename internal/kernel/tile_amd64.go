@@ -88,12 +88,7 @@ func (p *gemm) put(dst, sums []float32) {
 // dotTile is one call of assembly: m rows of x by 4·groups rows of y.
 func dotTile(p *gemm, dst *float32, ldd int, x *float32, y *byte, ldy, m, groups int) {
 	if active >= levelAVX512 {
-		// The next four rows are fetched while these are multiplied, unless rows
-		// lie so that four more of them do not fit the same cache sets.
-		ahead := 4 * ldy * p.t.BlockBytes()
-		if ahead%8192 == 0 {
-			ahead = 0
-		}
+		ahead := 8 * ldy * p.t.BlockBytes() // two groups of rows
 		switch p.t {
 		case F32:
 			dotF32AVX512(dst, ldd, x, p.lda, y, ldy, m, p.k, groups, p.add, ahead)

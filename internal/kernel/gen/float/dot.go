@@ -25,7 +25,7 @@ func dotTile(s isa, e element) {
 	name := "dot" + e.name + s.name
 	signature, doc := "func(dst *float32, ldd int, x *float32, ldx int, w *byte, ldw, m, k, groups, add int)", ""
 	if s.is512() {
-		signature, doc = "func(dst *float32, ldd int, x *float32, ldx int, w *byte, ldw, m, k, groups, add, ahead int)", " It prefetches what lies ahead bytes after the rows of w."
+		signature, doc = "func(dst *float32, ldd int, x *float32, ldx int, w *byte, ldw, m, k, groups, add, ahead int)", " It prefetches into the second cache what lies ahead bytes after the rows of w."
 	}
 	TEXT(name, NOSPLIT, signature)
 	Pragma("noescape")
@@ -92,7 +92,7 @@ func (d *dot) body(m int) {
 	d.step(m, s.load)
 	if s.is512() {
 		for j := range 4 {
-			PREFETCHT0(d.ahead.row(j))
+			PREFETCHT1(d.ahead.row(j))
 		}
 		ADDQ(U8(s.lanes*d.e.size), d.ahead.at)
 	}
