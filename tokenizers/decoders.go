@@ -267,6 +267,12 @@ func (t *Tokenizer) Decode(ids []ID, skipSpecial bool) (string, error) {
 			tokens = append(tokens, token)
 		}
 	}
+	return t.DecodeTokens(tokens)
+}
+
+// DecodeTokens turns tokens, as the vocabulary spells them, into text: Python's
+// convert_tokens_to_string.
+func (t *Tokenizer) DecodeTokens(tokens []string) (string, error) {
 	if t.decoder == nil {
 		return strings.Join(tokens, " "), nil
 	}

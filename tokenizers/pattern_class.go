@@ -190,10 +190,16 @@ func (p *patternParser) property(set *charset, negated bool) error {
 	return nil
 }
 
-// rangeTable finds a property in the standard library, by any spelling.
+// rangeTable finds a property by any spelling: among the generated scripts,
+// then in the standard library, whose Unicode is older.
 func rangeTable(name string) *unicode.RangeTable {
-	plain := func(s string) string {
-		return strings.NewReplacer("_", "", " ", "", "-", "").Replace(strings.ToLower(s))
+	plain := func(s string) string { return strings.NewReplacer("_", "", " ", "", "-", "").Replace(strings.ToLower(s)) }
+	if runs, ok := scriptRuns[plain(name)]; ok {
+		t := &unicode.RangeTable{}
+		for r := range eachRun(runs) {
+			t.R32 = append(t.R32, unicode.Range32{Lo: uint32(r[0]), Hi: uint32(r[1] - 1), Stride: 1})
+		}
+		return splitTable(t)
 	}
 	for _, tables := range []map[string]*unicode.RangeTable{unicode.Categories, unicode.Scripts, unicode.Properties} {
 		if t, ok := tables[name]; ok {

@@ -18,6 +18,7 @@ type model interface {
 type wordPiece struct {
 	vocab    *vocab
 	trie     *trie
+	prefix   string
 	inner    int32 // node of trie after the prefix of tokens within a word; -1 if there is none
 	unk      ID    // noID if the vocabulary lacks it
 	unkToken string
@@ -30,6 +31,7 @@ func newWordPiece(v *vocab, unk, prefix string, maxRunes int) *wordPiece {
 		m.unk = id
 	}
 	m.trie = vocabTrie(v)
+	m.prefix = prefix
 	m.inner = m.trie.walk(trieRoot, []byte(prefix))
 	return m
 }

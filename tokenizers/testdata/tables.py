@@ -15,6 +15,8 @@ import regex
 from tokenizers import Regex, normalizers, pre_tokenizers
 
 MAX = 0x110000
+SCRIPTS = """Han Hiragana Katakana Hangul Bopomofo Thai Lao Khmer Myanmar Tibetan Arabic Hebrew Cyrillic Greek Latin Armenian
+Georgian Devanagari Bengali Tamil Telugu Kannada Malayalam Gujarati Gurmukhi Oriya Sinhala Ethiopic Mongolian Common Inherited"""
 ALL = [chr(c) for c in range(MAX) if not 0xD800 <= c <= 0xDFFF]
 
 
@@ -239,6 +241,12 @@ def main():
         data += varint(lo - at) + varint(hi + 1 - lo) + varint(k)
         at = hi + 1
     go.append(literal("scriptMap", "lists gap, length and number of the classes of UnicodeScripts; 0 joins any.", data))
+
+    go.append("// scriptRuns are the scripts of Oniguruma that patterns name.\nvar scriptRuns = map[string]string{")
+    for name in sorted(SCRIPTS.split()):
+        text = base64.b64encode(run_lengths(matched_by(rf"\p{{{name}}}"))).decode()
+        go.append(f'\t"{name.lower()}": "{text}",')
+    go.append("}\n")
 
     path = pathlib.Path(__file__).parent.parent / "tables_generated.go"
     path.write_text("\n".join(go))
