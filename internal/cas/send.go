@@ -101,9 +101,7 @@ func (c connGatherer) WriteBuffers(pieces net.Buffers) (int64, error) {
 
 // pump moves the section to a writer, which may be a gatherer.
 func (s *section) pump(w io.Writer, to gatherer) (int64, error) {
-	ctx, cancel := context.WithCancel(s.r.ctx)
-	defer cancel()
-	p := &pump{ctx: ctx, svc: s.r.svc, to: w, gatherer: to}
+	p := &pump{ctx: s.r.ctx, svc: s.r.svc, to: w, gatherer: to}
 	err := s.r.eachSpan(s.pos, s.left, p.add)
 	if err == nil {
 		err = p.drain(0)
@@ -111,7 +109,7 @@ func (s *section) pump(w io.Writer, to gatherer) (int64, error) {
 	if err == nil {
 		err = p.flush()
 	}
-	p.cancel(cancel)
+	p.end()
 	s.advance(p.written)
 	return p.written, err
 }
@@ -124,7 +122,8 @@ type pump struct {
 	to       io.Writer
 	gatherer gatherer // the same as to, or nil
 
-	ahead []chan readResult // of the spans being read, in order
+	ahead  []chan readResult // of the spans being read, in order
+	cancel func()            // ends the reads; nil before the first
 
 	pieces  net.Buffers // of mapped objects, to be written at once
 	gather  int64       // bytes in pieces
@@ -156,6 +155,9 @@ func (p *pump) add(sp span) error {
 	}
 	if err := p.drain(p.svc.readAhead); err != nil {
 		return err
+	}
+	if p.cancel == nil {
+		p.ctx, p.cancel = context.WithCancel(p.ctx)
 	}
 	ch := make(chan readResult, 1)
 	p.ahead = append(p.ahead, ch)
@@ -234,9 +236,11 @@ func (p *pump) drain(n int) error {
 	return nil
 }
 
-// cancel waits for the reads that an error made useless.
-func (p *pump) cancel(cancel context.CancelFunc) {
-	cancel()
+// end waits for the reads that an error made useless, and lets go of everything.
+func (p *pump) end() {
+	if p.cancel != nil {
+		p.cancel()
+	}
 	for _, ch := range p.ahead {
 		buffers.Put((<-ch).buf)
 	}
