@@ -4,17 +4,17 @@
 
 package kernel
 
-// dotF32AVX512 writes dst (m, 4·groups) = x (m, k) · wᵀ, or adds it, for m ≤ 6. It prefetches what lies ahead bytes after the rows of w.
+// dotF32AVX512 writes dst (m, 4·groups) = x (m, k) · wᵀ, or adds it, for m ≤ 6. It prefetches into the second cache what lies ahead bytes after the rows of w.
 //
 //go:noescape
 func dotF32AVX512(dst *float32, ldd int, x *float32, ldx int, w *byte, ldw int, m int, k int, groups int, add int, ahead int)
 
-// dotF16AVX512 writes dst (m, 4·groups) = x (m, k) · wᵀ, or adds it, for m ≤ 6. It prefetches what lies ahead bytes after the rows of w.
+// dotF16AVX512 writes dst (m, 4·groups) = x (m, k) · wᵀ, or adds it, for m ≤ 6. It prefetches into the second cache what lies ahead bytes after the rows of w.
 //
 //go:noescape
 func dotF16AVX512(dst *float32, ldd int, x *float32, ldx int, w *byte, ldw int, m int, k int, groups int, add int, ahead int)
 
-// dotBF16AVX512 writes dst (m, 4·groups) = x (m, k) · wᵀ, or adds it, for m ≤ 6. It prefetches what lies ahead bytes after the rows of w.
+// dotBF16AVX512 writes dst (m, 4·groups) = x (m, k) · wᵀ, or adds it, for m ≤ 6. It prefetches into the second cache what lies ahead bytes after the rows of w.
 //
 //go:noescape
 func dotBF16AVX512(dst *float32, ldd int, x *float32, ldx int, w *byte, ldw int, m int, k int, groups int, add int, ahead int)
