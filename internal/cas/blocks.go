@@ -9,12 +9,17 @@ import (
 )
 
 // A block is what is read at once, behind the beginning of a chunk that the
-// block before left over.
-const blockSize = 256 << 10
+// block before left over. Its chunks are compressed two at a time, for which it
+// must hold more than a few.
+const blockSize = 512 << 10
 
 type block [xet.MaxChunk + blockSize]byte
 
 var blocks = sync.Pool{New: func() any { return new(block) }}
+
+// maxPackers is how many uploads may have records at the same time. More of them
+// than processors are of use only where storing a xorb takes long.
+const maxPackers = 16
 
 // records has room for the records of the chunks that end in a block.
 type records [xet.MaxChunk + blockSize + maxEnds*xet.HeaderSize]byte

@@ -266,7 +266,7 @@ func TestMemoryOfManyUploads(t *testing.T) {
 	if testing.Short() {
 		t.Skip("slow")
 	}
-	const uploads, size, limit = 64, 16 << 20, 150 << 20
+	const uploads, size, limit = 64, 16 << 20, 200 << 20
 	f := newDirFixture(t)
 	var arrived sync.WaitGroup
 	arrived.Add(uploads)

@@ -228,6 +228,10 @@ type freshChunk struct {
 // addAll takes the next chunks of the file. What can be done for each on its own
 // is spread over idle processors.
 func (in *ingest) addAll(ctx context.Context, chunks [][]byte) error {
+	if err := in.svc.packers.Acquire(ctx, 1); err != nil {
+		return err
+	}
+	defer in.svc.packers.Release(1)
 	out := recordPool.Get().(*records)
 	defer recordPool.Put(out)
 	fresh := make([]freshChunk, len(chunks))

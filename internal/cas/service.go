@@ -48,10 +48,11 @@ type Service struct {
 	objects *objectCache
 	copies  *copies // nil if none are kept
 
-	crew      *crew // idle processors
-	local     bool  // the bucket is a folder
-	spanBytes int64 // how much is read at once
-	readAhead int   // and how many spans ahead
+	crew      *crew               // idle processors
+	packers   *semaphore.Weighted // uploads that have records in memory
+	local     bool                // the bucket is a folder
+	spanBytes int64               // how much is read at once
+	readAhead int                 // and how many spans ahead
 
 	dedupKey hub.XetHash         // hides chunk hashes in answers to dedup queries
 	shards   *semaphore.Weighted // bytes of Xet shards in memory
@@ -82,6 +83,7 @@ func New(cfg Config) (*Service, error) {
 		shards:  semaphore.NewWeighted(MaxShard),
 		turns:   newTurns(max(1, runtime.GOMAXPROCS(0)/2)),
 		crew:    newCrew(runtime.GOMAXPROCS(0) - 1),
+		packers: semaphore.NewWeighted(maxPackers),
 	}
 	s.spanBytes, s.readAhead = remoteSpan, remoteAhead
 	if _, s.local = cfg.Bucket.(stager); s.local {
