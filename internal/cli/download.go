@@ -66,18 +66,19 @@ func (c *downloadCmd) Run(ctx context.Context, streams Streams) error {
 		return err
 	}
 	opts := client.Options{}
+	closeBar := func() {}
 	if !c.Quiet {
 		bar := client.NewBar(streams.Err, isTerminal(streams.Err))
-		defer bar.Close()
-		opts.Progress = bar
+		opts.Progress, closeBar = bar, bar.Close
 	}
 	from, err := client.New(opts)
 	if err != nil {
 		return err
 	}
 	path, err := c.download(ctx, from, s, sel)
+	closeBar()
 	if errors.Is(err, context.Canceled) {
-		fmt.Fprintln(streams.Err, "\nStopped. The same command goes on where it was.")
+		fmt.Fprintln(streams.Err, "Stopped. The same command goes on where it was.")
 	}
 	if err != nil {
 		return err

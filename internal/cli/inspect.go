@@ -176,7 +176,9 @@ func (c *inspectCmd) print(out io.Writer, r *inspect.Report, commit string) erro
 // printFiles lists the weights' files, and the tensors if they are wanted.
 func (c *inspectCmd) printFiles(w io.Writer, r *inspect.Report) {
 	const many = 12
-	fmt.Fprintln(w)
+	if len(r.WeightFiles) > 0 {
+		fmt.Fprintln(w)
+	}
 	for i, f := range r.WeightFiles {
 		if i == many {
 			fmt.Fprintf(w, "and %d more files\n", len(r.WeightFiles)-many)
@@ -184,10 +186,9 @@ func (c *inspectCmd) printFiles(w io.Writer, r *inspect.Report) {
 		}
 		fmt.Fprintf(w, "%s\t%s\n", f.Path, client.Bytes(f.Size))
 	}
-	if !c.Tensors {
-		return
+	if len(r.Tensors) > 0 {
+		fmt.Fprintln(w)
 	}
-	fmt.Fprintln(w)
 	for _, t := range r.Tensors {
 		fmt.Fprintf(w, "%s\t%s\t%v\t%s\n", t.Name, t.Type, t.Shape, client.Bytes(max(t.Size, 0)))
 	}
