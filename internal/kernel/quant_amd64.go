@@ -17,13 +17,16 @@ var avx2Pack = [len(formats)]panelPacker{
 	Q8_0: packAVX2Q8_0, Q4_0: packAVX2Q4_0, Q4_K: packAVX2Q4_K, Q5_K: packAVX2Q5_K, Q6_K: packAVX2Q6_K,
 }
 
+var avx2Lines = [len(formats)]int{Q8_0: 7, Q4_0: 3, Q4_K: 20, Q5_K: 28, Q6_K: 21}
+
 var avx2Quantize = [tileFormats]tileQuantizer{
 	tileQ8_0: quantizeAVX2Q8_0, tileQ4_0: quantizeAVX2Q8_0, tileK32: quantizeAVX2Q8_K32, tileK16: quantizeAVX2Q8_K16,
 }
 
 var avx2Quant = quantKernels{
-	tile: 4,
-	pack: avx2Pack,
+	tile:  4,
+	pack:  avx2Pack,
+	lines: avx2Lines,
 	product: [productKinds]panelProduct{
 		product8: productAVX2Q8, product4: productAVX2Q4, product4Min: productAVX2Q4Min,
 		product5Min: productAVX2Q5Min, product6: productAVX2Q6,
@@ -34,8 +37,9 @@ var avx2Quant = quantKernels{
 // The packers are bound by loads and shuffles, of which a Zen 4 does as many
 // bytes per cycle with either width; they are those of AVX2.
 var vnniQuant = quantKernels{
-	tile: maxTile,
-	pack: avx2Pack,
+	tile:  maxTile,
+	pack:  avx2Pack,
+	lines: avx2Lines,
 	product: [productKinds]panelProduct{
 		product8: productVNNI32, product4: productVNNI32, product4Min: productVNNI32Min,
 		product5Min: productVNNI32Min, product6: productVNNI16,

@@ -24,7 +24,7 @@ func BenchmarkQuantProduct(b *testing.B) {
 				dst := make([]float32, k.tile*panelRows)
 				b.ResetTimer()
 				for b.Loop() {
-					k.product[f.product](&dst[0], panelRows, &panel[0], &tile[0], cols/f.cols, k.tile, 1)
+					k.product[f.product](&dst[0], panelRows, &panel[0], &tile[0], cols/f.cols, k.tile, 1, &src[0], 0)
 				}
 				macs := float64(k.tile*panelRows*cols) * float64(b.N)
 				b.ReportMetric(macs/b.Elapsed().Seconds()/1e9, "GMAC/s")
@@ -45,7 +45,7 @@ func BenchmarkPack(b *testing.B) {
 				panel := make([]byte, cols/f.cols*f.panelBytes())
 				b.SetBytes(int64(len(src)))
 				for b.Loop() {
-					k.pack[typ](&panel[0], &src[0], typ.RowBytes(cols), cols/typ.BlockLen(), 0)
+					k.pack[typ](&panel[0], &src[0], typ.RowBytes(cols), cols/typ.BlockLen(), &src[0], 0)
 				}
 			})
 		}

@@ -142,19 +142,28 @@ func (t *quantTask) Part(part int) {
 // parts is the number of parts of weight i.
 func (t *quantTask) parts(i int) int { return (panelsOf(t.weights[i]) + t.part - 1) / t.part }
 
-// multiply computes count panels of w from panel on.
+// multiply computes count panels of w from panel on. Meanwhile it asks for the
+// panels after them.
 func (t *quantTask) multiply(b *panelBuffer, w *Matrix, dst []float32, panel, count int) {
-	f := &formats[w.Type]
+	f, tiles := &formats[w.Type], (t.n+t.tile-1)/t.tile
+	size := count * panelRows * w.Type.RowBytes(w.Cols)
+	next := ahead{w.Data[min(len(w.Data), (panel*panelRows)*w.Type.RowBytes(w.Cols)+size):]}
+	next.data = next.data[:min(len(next.data), size)]
 	for at := 0; at < t.cols; at += chunkCols {
 		c := chunk{at, min(chunkCols, t.cols-at)}
 		for p := range count {
-			t.pack(b, w, panel+p, c, b.panels[p][:])
+			var none ahead
+			if tiles == 1 { // products alone have not the time to ask for all
+				t.pack(b, w, panel+p, c, b.panels[p][:], &next)
+			} else {
+				t.pack(b, w, panel+p, c, b.panels[p][:], &none)
+			}
 		}
 		sum := 1
 		if at == 0 {
 			sum = 0
 		}
-		for i := 0; i*t.tile < t.n; i++ {
+		for i := range tiles {
 			tile, m := t.tileBlock(f, c, i), t.tileRows(i)
 			for p := range count {
 				r := (panel + p) * panelRows
@@ -163,16 +172,34 @@ func (t *quantTask) multiply(b *panelBuffer, w *Matrix, dst []float32, panel, co
 					t.multiplyLast(b, w, out, p, tile, c, m, sum)
 					continue
 				}
-				t.kernels.product[f.product](&out[0], ldd, &b.panels[p][0], &tile[0], c.cols/f.cols, m, sum)
+				soon, step := next.take(c.cols/f.cols*productLines, &b.panels[p][0])
+				t.kernels.product[f.product](&out[0], ldd, &b.panels[p][0], &tile[0], c.cols/f.cols, m, sum, soon, step)
 			}
 		}
 	}
 }
 
+// ahead is memory that will be needed soon.
+type ahead struct{ data []byte }
+
+// productLines is how many lines products prefetch with every block.
+const productLines = 2
+
+// take returns where to prefetch so many lines of 64 bytes from, and the step; or
+// some address and 0 if there is nothing to prefetch.
+func (a *ahead) take(lines int, some *byte) (from *byte, step int) {
+	if len(a.data) == 0 {
+		return some, 0
+	}
+	from = &a.data[0]
+	a.data = a.data[min(len(a.data), lines*64):]
+	return from, 1
+}
+
 // multiplyLast computes the panel that has fewer rows than 16.
 func (t *quantTask) multiplyLast(b *panelBuffer, w *Matrix, dst []float32, p int, tile []byte, c chunk, m, sum int) {
 	f, rows := &formats[w.Type], w.Rows%panelRows
-	t.kernels.product[f.product](&b.out[0], panelRows, &b.panels[p][0], &tile[0], c.cols/f.cols, m, 0)
+	t.kernels.product[f.product](&b.out[0], panelRows, &b.panels[p][0], &tile[0], c.cols/f.cols, m, 0, &tile[0], 0)
 	for i := range m {
 		to, from := dst[i*w.Rows:][:rows], b.out[i*panelRows:]
 		for r := range to {
@@ -187,21 +214,20 @@ func (t *quantTask) multiplyLast(b *panelBuffer, w *Matrix, dst []float32, p int
 
 // pack packs a chunk of a panel of w. Rows that are missing in the last panel are
 // zero.
-func (t *quantTask) pack(b *panelBuffer, w *Matrix, panel int, c chunk, dst []byte) {
+func (t *quantTask) pack(b *panelBuffer, w *Matrix, panel int, c chunk, dst []byte, next *ahead) {
 	stride, from, size := w.Type.RowBytes(w.Cols), w.Type.RowBytes(c.at), w.Type.RowBytes(c.cols)
 	src := w.Data[panel*panelRows*stride:]
-	// The panels after this one follow it in memory; when all chunks of this one
-	// are packed, all of the next one has been asked for.
-	ahead := panelRows*(stride+from) - from
 	src = src[from:]
 	if rows := w.Rows - panel*panelRows; rows < panelRows {
 		clear(b.rows[:panelRows*size])
 		for r := range rows {
 			copy(b.rows[r*size:(r+1)*size], src[r*stride:])
 		}
-		src, stride, ahead = b.rows[:], size, 0
+		src, stride = b.rows[:], size
 	}
-	t.kernels.pack[w.Type](&dst[0], &src[0], stride, c.cols/w.Type.BlockLen(), ahead)
+	blocks := c.cols / w.Type.BlockLen()
+	soon, step := next.take(blocks*t.kernels.lines[w.Type], &dst[0])
+	t.kernels.pack[w.Type](&dst[0], &src[0], stride, blocks, soon, step)
 }
 
 // panelBuffer is what one part needs while it runs.

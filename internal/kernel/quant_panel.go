@@ -83,12 +83,16 @@ func (f *format) panelBytes() int {
 func (f *format) rowBytes() int { return f.cols + 8 }
 
 // A panelPacker writes 16 rows of blocks (of the file), which are stride bytes apart,
-// as a panel. As many bytes from ahead bytes after src on will be needed soon.
-type panelPacker func(dst, src *byte, stride, blocks, ahead int)
+// as a panel.
+//
+// Packers and products also ask for memory that will be needed soon, evenly while
+// they work: a core has only so many misses outstanding, and waits when it has
+// more. If step is 1 they prefetch some lines with every block, from ahead on.
+type panelPacker func(dst, src *byte, stride, blocks int, ahead *byte, step int)
 
 // A panelProduct writes, or if sum is 1 adds, panel times tile over so many blocks (of
 // the panel) into dst (m, 16), whose rows are ldd elements apart.
-type panelProduct func(dst *float32, ldd int, panel, tile *byte, blocks, m, sum int)
+type panelProduct func(dst *float32, ldd int, panel, tile *byte, blocks, m, sum int, ahead *byte, step int)
 
 // A tileQuantizer writes one row of blocks (of 32 for Q8_0, 256 for Q8_K) into a tile
 // whose blocks are record bytes long. Counted from the row's first byte in a
@@ -99,6 +103,7 @@ type tileQuantizer func(dst *byte, x *float32, blocks, record, scaleAt, sumAt in
 type quantKernels struct {
 	tile     int // rows of a tile
 	pack     [len(formats)]panelPacker
+	lines    [len(formats)]int // that packers prefetch with every block of the file
 	product  [productKinds]panelProduct
 	quantize [tileFormats]tileQuantizer
 }
@@ -106,11 +111,11 @@ type quantKernels struct {
 var portableQuant = quantKernels{
 	tile: 4,
 	pack: [len(formats)]panelPacker{
-		Q8_0: func(dst, src *byte, stride, blocks, _ int) { packPortable(Q8_0, dst, src, stride, blocks) },
-		Q4_0: func(dst, src *byte, stride, blocks, _ int) { packPortable(Q4_0, dst, src, stride, blocks) },
-		Q4_K: func(dst, src *byte, stride, blocks, _ int) { packPortable(Q4_K, dst, src, stride, blocks) },
-		Q5_K: func(dst, src *byte, stride, blocks, _ int) { packPortable(Q5_K, dst, src, stride, blocks) },
-		Q6_K: func(dst, src *byte, stride, blocks, _ int) { packPortable(Q6_K, dst, src, stride, blocks) },
+		Q8_0: func(dst, src *byte, stride, blocks int, _ *byte, _ int) { packPortable(Q8_0, dst, src, stride, blocks) },
+		Q4_0: func(dst, src *byte, stride, blocks int, _ *byte, _ int) { packPortable(Q4_0, dst, src, stride, blocks) },
+		Q4_K: func(dst, src *byte, stride, blocks int, _ *byte, _ int) { packPortable(Q4_K, dst, src, stride, blocks) },
+		Q5_K: func(dst, src *byte, stride, blocks int, _ *byte, _ int) { packPortable(Q5_K, dst, src, stride, blocks) },
+		Q6_K: func(dst, src *byte, stride, blocks int, _ *byte, _ int) { packPortable(Q6_K, dst, src, stride, blocks) },
 	},
 	product: [productKinds]panelProduct{
 		product8:    productPortable(&formats[Q8_0]),
@@ -214,7 +219,7 @@ func floatAt(b []byte, off int) float32 {
 }
 
 func productPortable(f *format) panelProduct {
-	return func(dst *float32, ldd int, panel, tile *byte, blocks, m, sum int) {
+	return func(dst *float32, ldd int, panel, tile *byte, blocks, m, sum int, _ *byte, _ int) {
 		out := unsafe.Slice(dst, (m-1)*ldd+panelRows)
 		p := unsafe.Slice(panel, blocks*f.panelBytes())
 		x := unsafe.Slice(tile, blocks*m*f.rowBytes())

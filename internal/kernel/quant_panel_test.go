@@ -102,7 +102,7 @@ func TestPackers(t *testing.T) {
 				size := blocks * typ.BlockLen() / f.cols * f.panelBytes()
 				want, got := make([]byte, size), make([]byte, size+64)
 				packPortable(typ, &want[0], &src[0], stride, blocks)
-				k.pack[typ](&got[0], &src[0], stride, blocks, 0)
+				k.pack[typ](&got[0], &src[0], stride, blocks, &src[0], 1)
 				if !bytes.Equal(got[size:], make([]byte, 64)) {
 					t.Fatalf("%s %s: wrote behind the panel", k.name, typ)
 				}
@@ -174,8 +174,8 @@ func TestProducts(t *testing.T) {
 				for sum := range 2 {
 					want := randomFloats(r, m*ldd)
 					got := append([]float32(nil), want...)
-					productPortable(f)(&want[0], ldd, &panel[0], &tile[0], blocks, m, sum)
-					k.product[f.product](&got[0], ldd, &panel[0], &tile[0], blocks, m, sum)
+					productPortable(f)(&want[0], ldd, &panel[0], &tile[0], blocks, m, sum, &src[0], 0)
+					k.product[f.product](&got[0], ldd, &panel[0], &tile[0], blocks, m, sum, &src[0], 0)
 					for i := range want {
 						if d := math.Abs(float64(got[i] - want[i])); !(d < 2e-5) {
 							t.Fatalf("%s %s: %d rows, element %d: got %v, want %v", k.name, typ, m, i, got[i], want[i])
@@ -220,8 +220,8 @@ func TestProductsOfExtremes(t *testing.T) {
 					packPortable(typ, &panel[0], &src[0], typ.RowBytes(cols), cols/typ.BlockLen())
 					tile := tileOf(&portableQuant, f, x, 1, cols)
 					var want, got [panelRows]float32
-					productPortable(f)(&want[0], panelRows, &panel[0], &tile[0], cols/f.cols, 1, 0)
-					k.product[f.product](&got[0], panelRows, &panel[0], &tile[0], cols/f.cols, 1, 0)
+					productPortable(f)(&want[0], panelRows, &panel[0], &tile[0], cols/f.cols, 1, 0, &src[0], 0)
+					k.product[f.product](&got[0], panelRows, &panel[0], &tile[0], cols/f.cols, 1, 0, &src[0], 0)
 					for i := range want {
 						if d := math.Abs(float64(got[i] - want[i])); !(d <= 1e-5*math.Abs(float64(want[i]))+1e-5) {
 							t.Fatalf("%s %s of %#x by %v, row %d: got %v, want %v", k.name, typ, q, v, i, got[i], want[i])
@@ -333,7 +333,7 @@ func FuzzPackers(f *testing.F) {
 		packPortable(typ, &want[0], &src[0], stride, n)
 		for _, k := range quantLevels() {
 			got := make([]byte, size)
-			k.pack[typ](&got[0], &src[0], stride, n, 0)
+			k.pack[typ](&got[0], &src[0], stride, n, &src[0], 1)
 			for at := 0; at < size; at += 4 {
 				if bytes.Equal(got[at:at+4], want[at:at+4]) {
 					continue

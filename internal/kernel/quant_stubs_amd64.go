@@ -4,70 +4,70 @@
 
 package kernel
 
-// productVNNI32 multiplies a panel by a tile of m ≤ 12 rows with AVX-512 VNNI.
+// productVNNI32 multiplies a panel by a tile of m ≤ 12 rows with AVX-512 VNNI. If step is 1 it prefetches 2 lines per block from ahead on.
 //
 //go:noescape
-func productVNNI32(dst *float32, ldd int, panel *byte, acts *byte, blocks int, m int, sum int)
+func productVNNI32(dst *float32, ldd int, panel *byte, acts *byte, blocks int, m int, sum int, ahead *byte, step int)
 
-// productVNNI32Min multiplies a panel by a tile of m ≤ 12 rows with AVX-512 VNNI.
+// productVNNI32Min multiplies a panel by a tile of m ≤ 12 rows with AVX-512 VNNI. If step is 1 it prefetches 2 lines per block from ahead on.
 //
 //go:noescape
-func productVNNI32Min(dst *float32, ldd int, panel *byte, acts *byte, blocks int, m int, sum int)
+func productVNNI32Min(dst *float32, ldd int, panel *byte, acts *byte, blocks int, m int, sum int, ahead *byte, step int)
 
-// productVNNI16 multiplies a panel by a tile of m ≤ 12 rows with AVX-512 VNNI.
+// productVNNI16 multiplies a panel by a tile of m ≤ 12 rows with AVX-512 VNNI. If step is 1 it prefetches 2 lines per block from ahead on.
 //
 //go:noescape
-func productVNNI16(dst *float32, ldd int, panel *byte, acts *byte, blocks int, m int, sum int)
+func productVNNI16(dst *float32, ldd int, panel *byte, acts *byte, blocks int, m int, sum int, ahead *byte, step int)
 
-// productAVX2Q8 multiplies a panel by a tile of m ≤ 4 rows with AVX2.
+// productAVX2Q8 multiplies a panel by a tile of m ≤ 4 rows with AVX2. If step is 1 it prefetches 2 lines per block from ahead on.
 //
 //go:noescape
-func productAVX2Q8(dst *float32, ldd int, panel *byte, acts *byte, blocks int, m int, sum int)
+func productAVX2Q8(dst *float32, ldd int, panel *byte, acts *byte, blocks int, m int, sum int, ahead *byte, step int)
 
-// productAVX2Q4 multiplies a panel by a tile of m ≤ 4 rows with AVX2.
+// productAVX2Q4 multiplies a panel by a tile of m ≤ 4 rows with AVX2. If step is 1 it prefetches 2 lines per block from ahead on.
 //
 //go:noescape
-func productAVX2Q4(dst *float32, ldd int, panel *byte, acts *byte, blocks int, m int, sum int)
+func productAVX2Q4(dst *float32, ldd int, panel *byte, acts *byte, blocks int, m int, sum int, ahead *byte, step int)
 
-// productAVX2Q4Min multiplies a panel by a tile of m ≤ 4 rows with AVX2.
+// productAVX2Q4Min multiplies a panel by a tile of m ≤ 4 rows with AVX2. If step is 1 it prefetches 2 lines per block from ahead on.
 //
 //go:noescape
-func productAVX2Q4Min(dst *float32, ldd int, panel *byte, acts *byte, blocks int, m int, sum int)
+func productAVX2Q4Min(dst *float32, ldd int, panel *byte, acts *byte, blocks int, m int, sum int, ahead *byte, step int)
 
-// productAVX2Q5Min multiplies a panel by a tile of m ≤ 4 rows with AVX2.
+// productAVX2Q5Min multiplies a panel by a tile of m ≤ 4 rows with AVX2. If step is 1 it prefetches 2 lines per block from ahead on.
 //
 //go:noescape
-func productAVX2Q5Min(dst *float32, ldd int, panel *byte, acts *byte, blocks int, m int, sum int)
+func productAVX2Q5Min(dst *float32, ldd int, panel *byte, acts *byte, blocks int, m int, sum int, ahead *byte, step int)
 
-// productAVX2Q6 multiplies a panel by a tile of m ≤ 4 rows with AVX2.
+// productAVX2Q6 multiplies a panel by a tile of m ≤ 4 rows with AVX2. If step is 1 it prefetches 2 lines per block from ahead on.
 //
 //go:noescape
-func productAVX2Q6(dst *float32, ldd int, panel *byte, acts *byte, blocks int, m int, sum int)
+func productAVX2Q6(dst *float32, ldd int, panel *byte, acts *byte, blocks int, m int, sum int, ahead *byte, step int)
 
-// packAVX2Q8_0 writes 16 rows of blocks, stride bytes apart, as a panel, and prefetches as many bytes from src+ahead on.
+// packAVX2Q8_0 writes 16 rows of blocks, stride bytes apart, as a panel. If step is 1 it prefetches 7 lines per block from ahead on.
 //
 //go:noescape
-func packAVX2Q8_0(dst *byte, src *byte, stride int, blocks int, ahead int)
+func packAVX2Q8_0(dst *byte, src *byte, stride int, blocks int, ahead *byte, step int)
 
-// packAVX2Q4_0 writes 16 rows of blocks, stride bytes apart, as a panel, and prefetches as many bytes from src+ahead on.
+// packAVX2Q4_0 writes 16 rows of blocks, stride bytes apart, as a panel. If step is 1 it prefetches 3 lines per block from ahead on.
 //
 //go:noescape
-func packAVX2Q4_0(dst *byte, src *byte, stride int, blocks int, ahead int)
+func packAVX2Q4_0(dst *byte, src *byte, stride int, blocks int, ahead *byte, step int)
 
-// packAVX2Q4_K writes 16 rows of blocks, stride bytes apart, as a panel, and prefetches as many bytes from src+ahead on.
+// packAVX2Q4_K writes 16 rows of blocks, stride bytes apart, as a panel. If step is 1 it prefetches 20 lines per block from ahead on.
 //
 //go:noescape
-func packAVX2Q4_K(dst *byte, src *byte, stride int, blocks int, ahead int)
+func packAVX2Q4_K(dst *byte, src *byte, stride int, blocks int, ahead *byte, step int)
 
-// packAVX2Q5_K writes 16 rows of blocks, stride bytes apart, as a panel, and prefetches as many bytes from src+ahead on.
+// packAVX2Q5_K writes 16 rows of blocks, stride bytes apart, as a panel. If step is 1 it prefetches 28 lines per block from ahead on.
 //
 //go:noescape
-func packAVX2Q5_K(dst *byte, src *byte, stride int, blocks int, ahead int)
+func packAVX2Q5_K(dst *byte, src *byte, stride int, blocks int, ahead *byte, step int)
 
-// packAVX2Q6_K writes 16 rows of blocks, stride bytes apart, as a panel, and prefetches as many bytes from src+ahead on.
+// packAVX2Q6_K writes 16 rows of blocks, stride bytes apart, as a panel. If step is 1 it prefetches 21 lines per block from ahead on.
 //
 //go:noescape
-func packAVX2Q6_K(dst *byte, src *byte, stride int, blocks int, ahead int)
+func packAVX2Q6_K(dst *byte, src *byte, stride int, blocks int, ahead *byte, step int)
 
 // quantizeAVX2Q8_0 quantises blocks of 32; sums are multiplied by offset.
 //

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"fmt"
+
 	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
 	. "github.com/mmcloughlin/avo/reg"
@@ -8,27 +10,30 @@ import (
 
 // packer walks 16 rows of a matrix, block by block.
 type packer struct {
-	dst, blocks, ahead  Register
+	dst, blocks         Register
+	ahead, step         Register
+	lines, asked        int         // per block; so far
 	row                 [4]Register // rows 0, 4, 8, 12
 	stride, stride3     Register
 	blockBytes, dstSize int
 	label               string
 }
 
-// packHead begins a packer of blocks of so many bytes, which become size bytes
-// of panel. What lies ahead bytes after src will be packed later: as much of it
-// is prefetched as is packed now.
-func packHead(name string, blockBytes, size int) *packer {
-	TEXT(name, NOSPLIT, "func(dst, src *byte, stride, blocks, ahead int)")
+// packHead begins a packer of blocks of so many bytes, which become size bytes of
+// panel. With every block so many lines of memory that will be needed soon are
+// prefetched.
+func packHead(name string, blockBytes, size, lines int) *packer {
+	TEXT(name, NOSPLIT, "func(dst, src *byte, stride, blocks int, ahead *byte, step int)")
 	Pragma("noescape")
-	Doc(name + " writes 16 rows of blocks, stride bytes apart, as a panel, and prefetches as many bytes from src+ahead on.")
-	p := &packer{blockBytes: blockBytes, dstSize: size, label: "block"}
+	Doc(fmt.Sprintf("%s writes 16 rows of blocks, stride bytes apart, as a panel. If step is 1 it prefetches %d lines per block from ahead on.", name, lines))
+	p := &packer{blockBytes: blockBytes, dstSize: size, label: "block", lines: lines}
 	p.dst = Load(Param("dst"), GP64())
 	p.row[0] = Load(Param("src"), GP64())
 	p.stride = Load(Param("stride"), GP64())
 	p.blocks = Load(Param("blocks"), GP64())
 	p.ahead = Load(Param("ahead"), GP64())
-	ADDQ(p.row[0], p.ahead)
+	p.step = Load(Param("step"), GP64())
+	IMUL3Q(I32(64*lines), p.step, p.step)
 	p.stride3 = GP64()
 	LEAQ(Mem{Base: p.stride, Index: p.stride, Scale: 2}, p.stride3)
 	for i := 1; i < 4; i++ {
@@ -40,11 +45,21 @@ func packHead(name string, blockBytes, size int) *packer {
 
 func (p *packer) loop() { Label(p.label) }
 
-func (p *packer) next() {
-	for line := 0; line < 16*p.blockBytes; line += 64 {
-		PREFETCHT1(at(p.ahead, line))
+// ask prefetches a part of the block's lines; parts are 1/n each.
+func (p *packer) ask(n int) {
+	for range (p.lines + n - 1) / n {
+		if p.asked < p.lines {
+			PREFETCHT1(at(p.ahead, 64*p.asked))
+			p.asked++
+		}
 	}
-	ADDQ(I32(16*p.blockBytes), p.ahead)
+}
+
+func (p *packer) next() {
+	if p.asked != p.lines {
+		panic("a packer does not ask for all its lines")
+	}
+	ADDQ(p.step, p.ahead)
 	for _, r := range p.row {
 		ADDQ(I32(p.blockBytes), r)
 	}
@@ -121,11 +136,12 @@ func byteMask(ones, s uint8) Register {
 }
 
 func packQ8_0() {
-	p := packHead("packAVX2Q8_0", 34, 576)
+	p := packHead("packAVX2Q8_0", 34, 576, 7)
 	offset := byteMask(1, 7)
 	p.loop()
 	for half := range 2 {
 		for piece := range 2 {
+			p.ask(4)
 			for q, t := range p.words(half, 2+16*piece) {
 				VPXOR(offset, t, t)
 				VMOVDQU(t, at(p.dst, 64*(4*piece+q)+32*half))
@@ -147,10 +163,11 @@ func (p *packer) nibbles(t, mask Register, lo, hi int) {
 }
 
 func packQ4_0() {
-	p := packHead("packAVX2Q4_0", 18, 576)
+	p := packHead("packAVX2Q4_0", 18, 576, 3)
 	low := byteMask(4, 0)
 	p.loop()
 	for half := range 2 {
+		p.ask(2)
 		for q, t := range p.words(half, 2) {
 			p.nibbles(t, low, 64*q+32*half, 64*(q+4)+32*half)
 		}
@@ -224,12 +241,13 @@ func wordHalves(w Register) (lo, hi Register) {
 }
 
 func packQ4_K() {
-	p := packHead("packAVX2Q4_K", 144, 8*640)
+	p := packHead("packAVX2Q4_K", 144, 8*640, 20)
 	p.loop()
 	for half := range 2 {
 		p.scalesK4(half)
 		low := byteMask(4, 0)
 		for chunk := range 4 {
+			p.ask(8)
 			for piece := range 2 {
 				for q, t := range p.words(half, 16+32*chunk+16*piece) {
 					at := 2*640*chunk + 64*(4*piece+q) + 32*half
@@ -256,7 +274,7 @@ func shiftTo(from, to int, v Register) Register {
 }
 
 func packQ5_K() {
-	p := packHead("packAVX2Q5_K", 176, 8*640)
+	p := packHead("packAVX2Q5_K", 176, 8*640, 28)
 	p.loop()
 	for half := range 2 {
 		p.scalesK4(half)
@@ -264,6 +282,7 @@ func packQ5_K() {
 		for piece := range 2 {
 			high := p.words(half, 16+16*piece)
 			for chunk := range 4 {
+				p.ask(14)
 				for q, t := range p.words(half, 48+32*chunk+16*piece) {
 					at := 2*640*chunk + 64*(4*piece+q) + 32*half
 					p.withHigh(t, low, high[q], fifth, 2*chunk, at)
@@ -288,13 +307,14 @@ func (p *packer) withHigh(t, low, high, mask Register, bit, offset int) {
 
 func packQ6_K() {
 	const block = 4*64 + 64
-	p := packHead("packAVX2Q6_K", 210, 16*block)
+	p := packHead("packAVX2Q6_K", 210, 16*block, 21)
 	p.loop()
 	for half := range 2 {
 		low, top := byteMask(4, 0), byteMask(2, 4)
 		for h := range 2 {
 			for t := range 2 {
 				high := p.words(half, 128+32*h+16*t)
+				p.ask(8)
 				for l := range 2 { // columns from 0 and 64, then from 32 and 96
 					for q, w := range p.words(half, 64*h+32*l+16*t) {
 						at := (8*h+2*l+t)*block + 64*q + 32*half

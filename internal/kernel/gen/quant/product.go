@@ -53,17 +53,29 @@ func (t tile) size() int       { return t.m * (t.cols + 8) }
 func at(p Register, disp int) Mem { return Mem{Base: p, Disp: disp} }
 
 // productArgs loads the arguments that all products share.
-type productArgs struct{ dst, ldd, panel, acts, blocks, m, sum Register }
+type productArgs struct{ dst, ldd, panel, acts, blocks, m, sum, ahead, step Register }
+
+// productLines is how many lines a product prefetches with every block.
+const productLines = 2
+
+func (a *productArgs) ask() {
+	for i := range productLines {
+		PREFETCHT1(at(a.ahead, 64*i))
+	}
+	ADDQ(a.step, a.ahead)
+}
 
 func productHead(v variant, what string) productArgs {
-	TEXT(v.name, NOSPLIT, "func(dst *float32, ldd int, panel, acts *byte, blocks, m, sum int)")
+	TEXT(v.name, NOSPLIT, "func(dst *float32, ldd int, panel, acts *byte, blocks, m, sum int, ahead *byte, step int)")
 	Pragma("noescape")
-	Doc(fmt.Sprintf("%s multiplies a panel by a tile of m ≤ %s", v.name, what))
+	Doc(fmt.Sprintf("%s multiplies a panel by a tile of m ≤ %s If step is 1 it prefetches %d lines per block from ahead on.", v.name, what, productLines))
 	a := productArgs{
 		dst: Load(Param("dst"), GP64()), ldd: Load(Param("ldd"), GP64()),
 		panel: Load(Param("panel"), GP64()), acts: Load(Param("acts"), GP64()),
 		blocks: Load(Param("blocks"), GP64()), m: Load(Param("m"), GP64()), sum: Load(Param("sum"), GP64()),
+		ahead: Load(Param("ahead"), GP64()), step: Load(Param("step"), GP64()),
 	}
+	IMUL3Q(I32(64*productLines), a.step, a.step)
 	SHLQ(U8(2), a.ldd)
 	return a
 }
@@ -113,6 +125,7 @@ func vnniRows(v variant, a productArgs, m int) {
 			VPBROADCASTD(at(a.acts, t.sum(i)), acc[i])
 		}
 	}
+	a.ask()
 	for g := range v.groups {
 		w := ZMM()
 		VMOVDQU32(at(a.panel, 64*g), w)
@@ -198,6 +211,7 @@ func avx2Rows(v variant, a productArgs, m int) {
 		VPXOR(total[i], total[i], total[i])
 	}
 	Label(name("loop"))
+	a.ask()
 	acc := avx2Block(v, panel, acts, ones, t)
 	scale := YMM()
 	VMOVUPS(at(panel, 64*v.groups), scale)
