@@ -3,6 +3,7 @@ package tokenizers
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"math/bits"
 	"unicode/utf8"
 )
@@ -25,6 +26,7 @@ type bpe struct {
 	fuseUnk        bool
 	fallback       *[256]ID // tokens <0xNN>; nil without byte fallback
 	ignoreMerges   bool     // a word that is a token is that token
+	frozen         finder   // symbols that merges leave alone
 }
 
 // bpeOptions are the settings of a BPE model.
@@ -93,6 +95,16 @@ func (m *bpe) unmap() error {
 type runeTable struct {
 	low  [0x250]ID
 	high map[rune]ID
+}
+
+// drop forgets a token.
+func (t *runeTable) drop(id ID) {
+	for i := range t.low {
+		if t.low[i] == id {
+			t.low[i] = noID
+		}
+	}
+	maps.DeleteFunc(t.high, func(_ rune, other ID) bool { return other == id })
 }
 
 func (t *runeTable) find(r rune) ID {
@@ -187,7 +199,10 @@ func (m *bpe) symbols(to []symbol, word []byte) ([]symbol, error) {
 	}
 	for i := 0; i < len(word); {
 		id, size := noID, 1
-		if m.byteLevel {
+		if n := m.frozen.prefix(word[i:]); n > 0 {
+			id, _ = m.vocab.find(word[i : i+n])
+			size = n
+		} else if m.byteLevel {
 			id = m.byteIDs[word[i]]
 		} else {
 			var r rune

@@ -47,32 +47,56 @@ func newCharsmap(blob []byte) (*charsmap, error) {
 }
 
 // lookup finds the replacement of the shortest prefix of key in the map.
-func (m *charsmap) lookup(key []byte) (string, bool) {
+func (m *charsmap) lookup(key []byte) (to string, found bool) {
+	m.prefixes(key, func(text string, _ int) bool {
+		to, found = text, true
+		return false
+	})
+	return to, found
+}
+
+// longest finds the replacement of the longest prefix of key, and its length.
+func (m *charsmap) longest(key []byte) (to []byte, size int, found bool) {
+	if c := key[0]; c < utf8.RuneSelf && m.ascii[c] && (len(key) == 1 || key[1] < utf8.RuneSelf && c != '\r') {
+		return nil, 0, false
+	}
+	m.prefixes(key, func(text string, n int) bool {
+		to, size, found = []byte(text), n, true
+		return true
+	})
+	return to, size, found
+}
+
+// prefixes calls f for the prefixes of key in the map, from short to long,
+// until it returns false.
+func (m *charsmap) prefixes(key []byte, f func(to string, size int) bool) {
 	if len(m.units) == 0 {
-		return "", false
+		return
 	}
 	at := offsetOf(m.units[0])
-	for _, c := range key {
+	for i, c := range key {
 		if c == 0 {
-			break
+			return
 		}
 		at ^= uint32(c)
 		if uint64(at) >= uint64(len(m.units)) {
-			return "", false
+			return
 		}
 		unit := m.units[at]
 		if unit&(1<<31|0xFF) != uint32(c) {
-			return "", false
+			return
 		}
 		at ^= offsetOf(unit)
 		if unit>>8&1 == 1 {
 			if uint64(at) >= uint64(len(m.units)) {
-				return "", false
+				return
 			}
-			return m.replacement(m.units[at] &^ (1 << 31))
+			to, ok := m.replacement(m.units[at] &^ (1 << 31))
+			if !ok || !f(to, i+1) {
+				return
+			}
 		}
 	}
-	return "", false
 }
 
 func offsetOf(unit uint32) uint32 { return unit >> 10 << (unit & (1 << 9) >> 6) }

@@ -193,7 +193,9 @@ func (p *patternParser) property(set *charset, negated bool) error {
 // rangeTable finds a property by any spelling: among the generated scripts,
 // then in the standard library, whose Unicode is older.
 func rangeTable(name string) *unicode.RangeTable {
-	plain := func(s string) string { return strings.NewReplacer("_", "", " ", "", "-", "").Replace(strings.ToLower(s)) }
+	plain := func(s string) string {
+		return strings.NewReplacer("_", "", " ", "", "-", "").Replace(strings.ToLower(s))
+	}
 	if runs, ok := scriptRuns[plain(name)]; ok {
 		t := &unicode.RangeTable{}
 		for r := range eachRun(runs) {

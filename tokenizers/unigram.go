@@ -14,6 +14,7 @@ type unigram struct {
 	trie     *trie
 	unk      int32 // -1: characters outside the vocabulary are an error
 	unkScore float64
+	single   bool     // sums are float32, as in SentencePiece itself
 	bytes    *[256]ID // tokens of bytes, for what is unknown; nil without fallback
 }
 
@@ -85,14 +86,14 @@ func (m *unigram) tokenize(w *worker, word []byte, out []piece) ([]piece, error)
 				continue
 			}
 			b := &best[at]
-			if score := m.scores[id] + base; b.start < 0 || score > b.score {
+			if score := m.sum(m.scores[id], base); b.start < 0 || score > b.score {
 				*b = bestPath{score, int32(from), id}
 			}
 			single = single || at == from+size
 		}
 		if !single {
 			b := &best[from+size]
-			if score := m.unkScore + base; b.start < 0 || score > b.score {
+			if score := m.sum(m.unkScore, base); b.start < 0 || score > b.score {
 				if m.unk < 0 {
 					return nil, missingUnknown("<unk>")
 				}
@@ -102,6 +103,13 @@ func (m *unigram) tokenize(w *worker, word []byte, out []piece) ([]piece, error)
 		from += size
 	}
 	return m.backtrack(best, word, out), nil
+}
+
+func (m *unigram) sum(a, b float64) float64 {
+	if m.single {
+		return float64(float32(a + b))
+	}
+	return a + b
 }
 
 // backtrack appends the tokens of the best split. Neighbouring unknown
@@ -129,7 +137,7 @@ func (m *unigram) backtrack(best []bestPath, word []byte, out []piece) []piece {
 // unknown appends, last first, the tokens of bytes that are no token.
 func (m *unigram) unknown(word []byte, from, to int32, out []piece) []piece {
 	text := word[from:to]
-	if id, ok := m.vocab.find(text); ok {
+	if id, ok := m.vocab.find(text); ok && !m.single {
 		return append(out, piece{id, from, to})
 	}
 	if m.bytes != nil {

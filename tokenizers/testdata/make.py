@@ -248,10 +248,27 @@ def make():
         write(name + ".json.gz", data.encode())
     total = sum(p.stat().st_size for p in HERE.glob("*.gz"))
     print(len(out), "tokenizers,", total, "bytes")
-    return sorted(out)
+    return sorted(out) + ["bpe.model", "unigram.model"]
+
+
+class Spm:
+    """A SentencePiece model with the library's own encoder."""
+
+    def __init__(self, name):
+        with gzip.open(HERE / name) as f:
+            self.p = sentencepiece.SentencePieceProcessor(model_proto=f.read())
+
+    def hash(self, i):
+        h = corpus.START
+        ids = self.p.encode(corpus.string(i))
+        for id in ids:
+            h = corpus.fnv(h, id)
+        return corpus.fnv(h, len(ids))
 
 
 def load(name):
+    if name.endswith(".model"):
+        return Spm(name + ".gz")
     with gzip.open(HERE / (name + ".json.gz")) as f:
         text = f.read().decode()
     if "@unigram.model" in text:
@@ -263,6 +280,8 @@ def load(name):
 
 def hash_of(t, i):
     """What the library makes of string i, as a number."""
+    if isinstance(t, Spm):
+        return t.hash(i)
     s = corpus.string(i)
     h = corpus.START
     for e in [t.encode(s)] + ([t.encode(s, corpus.string(i + 1))] if i % 16 == 0 else []):
@@ -299,7 +318,7 @@ if len(sys.argv) > 1 and sys.argv[1] == "strings":
     t = load(sys.argv[2])
     pathlib.Path(sys.argv[3]).write_text("".join(f"{hash_of(t, i):016x}\n" for i in range(int(sys.argv[4]) if len(sys.argv) > 4 else COUNT)))
 elif len(sys.argv) > 1 and sys.argv[1] == "golden":
-    golden(sys.argv[2:] or sorted(p.name[: -len(".json.gz")] for p in HERE.glob("*.json.gz")))
+    golden(sys.argv[2:] or sorted(p.name.removesuffix(".gz").removesuffix(".json") for p in HERE.glob("*.gz")))
 elif len(sys.argv) > 1 and sys.argv[1] == "train":
     make()
 elif len(sys.argv) == 1:
