@@ -44,15 +44,10 @@ a_step:
 	JA   a_slow
 	MOVQ 8(SP), CX
 
-	// Remember the bytes before. Look up and remember the next positions.
+	// Look up and remember the next positions.
 	MOVQ    64(SP), DX
-	MOVQ    AX, DI
-	IMULQ   -2(SI), DI
-	SHRQ    $0x33, DI
-	LEAQ    -2(SI), BX
+	MOVQ    SI, BX
 	SUBQ    CX, BX
-	MOVW    BX, (DX)(DI*2)
-	ADDL    $0x02, BX
 	MOVQ    AX, DI
 	IMULQ   (SI), DI
 	SHRQ    $0x33, DI
@@ -64,54 +59,49 @@ a_step:
 	SHRQ    $0x33, DI
 	MOVWLZX (DX)(DI*2), R9
 	MOVW    BX, (DX)(DI*2)
+	LEAQ    65536(R9), R9
 	INCL    BX
 	MOVQ    AX, DI
 	IMULQ   2(SI), DI
 	SHRQ    $0x33, DI
 	MOVWLZX (DX)(DI*2), R10
 	MOVW    BX, (DX)(DI*2)
+	LEAQ    131072(R10), R10
 	INCL    BX
 	MOVQ    AX, DI
 	IMULQ   3(SI), DI
 	SHRQ    $0x33, DI
 	MOVWLZX (DX)(DI*2), R11
 	MOVW    BX, (DX)(DI*2)
+	LEAQ    196608(R11), R11
 
 	// The first that matches.
-	XORL    DX, DX
-	MOVL    $0x00000008, BX
-	MOVL    3(SI), DI
-	CMPL    DI, (CX)(R11*1)
-	LEAQ    3(SI), DI
-	CMOVQEQ DI, DX
-	CMOVQEQ R11, BX
-	MOVL    2(SI), DI
-	CMPL    DI, (CX)(R10*1)
-	LEAQ    2(SI), DI
-	CMOVQEQ DI, DX
-	CMOVQEQ R10, BX
-	MOVL    1(SI), DI
-	CMPL    DI, (CX)(R9*1)
-	LEAQ    1(SI), DI
-	CMOVQEQ DI, DX
-	CMOVQEQ R9, BX
-	MOVL    (SI), DI
-	CMPL    DI, (CX)(R8*1)
-	LEAQ    (SI), DI
-	CMOVQEQ DI, DX
-	CMOVQEQ R8, BX
-	MOVQ    DX, DI
-	TESTQ   DX, DX
-	CMOVQEQ SI, DI
-	ADDQ    CX, BX
+	MOVL    $0x00040008, DX
+	MOVL    3(SI), BX
+	CMPL    BX, -196608(CX)(R11*1)
+	CMOVQEQ R11, DX
+	MOVL    2(SI), BX
+	CMPL    BX, -131072(CX)(R10*1)
+	CMOVQEQ R10, DX
+	MOVL    1(SI), BX
+	CMPL    BX, -65536(CX)(R9*1)
+	CMOVQEQ R9, DX
+	MOVL    (SI), BX
+	CMPL    BX, (CX)(R8*1)
+	CMOVQEQ R8, DX
+	MOVL    DX, BX
+	SHRL    $0x10, BX
+	ADDQ    SI, BX
+	MOVWLZX DX, DI
+	ADDQ    CX, DI
 
 	// How far the match goes on, up to 16 bytes.
-	MOVQ    12(DI), R8
-	XORQ    12(BX), R8
+	MOVQ    12(BX), R8
+	XORQ    12(DI), R8
 	TZCNTQ  R8, R8
 	ADDQ    $+64, R8
-	MOVQ    4(DI), CX
-	XORQ    4(BX), CX
+	MOVQ    4(BX), CX
+	XORQ    4(DI), CX
 	TZCNTQ  CX, CX
 	CMOVQCS R8, CX
 	SHRQ    $0x03, CX
@@ -120,78 +110,78 @@ a_step:
 
 a_measured:
 	// How far back it goes.
-	MOVQ    DI, R8
+	MOVQ    BX, R8
 	SUBQ    16(SP), R8
 	MOVQ    (SP), R9
 	ADDQ    $+8, R9
-	CMPQ    BX, R9
+	CMPQ    DI, R9
 	JB      a_begun
-	MOVQ    -8(DI), R9
-	XORQ    -8(BX), R9
+	MOVQ    -8(BX), R9
+	XORQ    -8(DI), R9
 	ORQ     $+1, R9
 	BSRQ    R9, R9
 	XORQ    $+63, R9
 	SHRQ    $0x03, R9
 	CMPQ    R9, R8
 	CMOVQHI R8, R9
-	SUBQ    R9, DI
 	SUBQ    R9, BX
+	SUBQ    R9, DI
 	SUBQ    R9, R8
 	ADDQ    R9, CX
 
 a_begun:
 	// Write it.
-	TESTQ   DX, DX
-	CMOVQEQ DX, R8
-	CMOVQEQ DX, CX
-	MOVQ    48(SP), R10
-	MOVQ    DI, R9
-	SUBQ    BX, R9
-	LEAQ    40(R10)(R8*1), BX
-	CMPQ    BX, 56(SP)
+	XORL    R9, R9
+	CMPL    DX, $0x00040000
+	CMOVQCC R9, R8
+	CMOVQCC R9, CX
+	MOVQ    48(SP), R11
+	MOVQ    BX, R10
+	SUBQ    DI, R10
+	LEAQ    40(R11)(R8*1), DI
+	CMPQ    DI, 56(SP)
 	JA      a_full
 	CMPQ    R8, $+15
 	JAE     a_large
 	CMPQ    CX, $+15
 	JAE     a_large
-	MOVQ    16(SP), R11
-	MOVQ    R8, BX
-	SHLQ    $0x04, BX
-	ORQ     CX, BX
-	MOVB    BL, (R10)
-	MOVUPS  (R11), X0
-	MOVUPS  X0, 1(R10)
-	MOVW    R9, 1(R10)(R8*1)
+	MOVQ    16(SP), R12
+	MOVQ    R8, DI
+	SHLQ    $0x04, DI
+	ORQ     CX, DI
+	MOVB    DI, (R11)
+	MOVUPS  (R12), X0
+	MOVUPS  X0, 1(R11)
+	MOVW    R10, 1(R11)(R8*1)
 
 	// Go on behind the match, or further and further away.
-	MOVQ    72(SP), BX
-	LEAQ    3(R10)(R8*1), R9
-	INCQ    BX
-	MOVQ    BX, R8
+	MOVQ    72(SP), DI
+	LEAQ    3(R11)(R8*1), R10
+	INCQ    DI
+	MOVQ    DI, R8
 	SHRQ    $0x04, R8
 	LEAQ    4(SI)(R8*4), R8
-	LEAQ    4(DI)(CX*1), SI
-	XORL    CX, CX
-	TESTQ   DX, DX
-	CMOVQEQ R10, R9
-	CMOVQNE SI, R11
-	CMOVQNE CX, BX
-	CMOVQEQ R8, SI
-	MOVQ    R9, 48(SP)
-	MOVQ    R11, 16(SP)
-	MOVQ    BX, 72(SP)
+	LEAQ    4(BX)(CX*1), SI
+	CMPL    DX, $0x00040000
+	CMOVQCC R11, R10
+	CMOVQCS SI, R12
+	CMOVQCS R9, DI
+	CMOVQCC R8, SI
+	MOVQ    R10, 48(SP)
+	MOVQ    R12, 16(SP)
+	MOVQ    DI, 72(SP)
 	JMP     a_step
 
 a_long:
-	TESTQ DX, DX
-	JZ    a_extended
+	CMPL DX, $0x00040000
+	JAE  a_extended
 
 a_extend:
-	LEAQ 4(DI)(CX*1), R8
+	LEAQ 4(BX)(CX*1), R8
 	CMPQ R8, 32(SP)
 	JA   a_extended
 	MOVQ (R8), R8
-	XORQ 4(BX)(CX*1), R8
+	XORQ 4(DI)(CX*1), R8
 	JNZ  a_differs
 	ADDQ $+8, CX
 	JMP  a_extend
@@ -207,11 +197,11 @@ a_extended:
 a_large:
 	MOVQ    R8, DX
 	SHRQ    $0x07, DX
-	MOVQ    CX, BX
-	SHRQ    $0x07, BX
-	ADDQ    BX, DX
+	MOVQ    CX, DI
+	SHRQ    $0x07, DI
+	ADDQ    DI, DX
 	ADDQ    R8, DX
-	LEAQ    40(R10)(DX*1), DX
+	LEAQ    40(R11)(DX*1), DX
 	CMPQ    DX, 56(SP)
 	JA      a_full
 	MOVL    $0x0000000f, SI
@@ -219,12 +209,12 @@ a_large:
 	CMPQ    DX, SI
 	CMOVQHI SI, DX
 	SHLQ    $0x04, DX
-	MOVQ    CX, BX
-	CMPQ    BX, SI
-	CMOVQHI SI, BX
-	ORQ     BX, DX
-	MOVB    DL, (R10)
-	INCQ    R10
+	MOVQ    CX, DI
+	CMPQ    DI, SI
+	CMOVQHI SI, DI
+	ORQ     DI, DX
+	MOVB    DL, (R11)
+	INCQ    R11
 	MOVQ    R8, DX
 	SUBQ    $+15, DX
 	JB      a_literals_counted
@@ -232,29 +222,29 @@ a_large:
 a_literals_count:
 	CMPQ DX, $0x000000ff
 	JB   a_literals_last
-	MOVB $0xff, (R10)
-	INCQ R10
+	MOVB $0xff, (R11)
+	INCQ R11
 	SUBQ $0x000000ff, DX
 	JMP  a_literals_count
 
 a_literals_last:
-	MOVB DL, (R10)
-	INCQ R10
+	MOVB DL, (R11)
+	INCQ R11
 
 a_literals_counted:
 	MOVQ 16(SP), DX
-	MOVQ R10, BX
-	ADDQ R8, R10
+	MOVQ R11, SI
+	ADDQ R8, R11
 
 a_copy:
 	MOVUPS (DX), X0
-	MOVUPS X0, (BX)
+	MOVUPS X0, (SI)
 	ADDQ   $+16, DX
-	ADDQ   $+16, BX
-	CMPQ   BX, R10
+	ADDQ   $+16, SI
+	CMPQ   SI, R11
 	JB     a_copy
-	MOVW   R9, (R10)
-	ADDQ   $+2, R10
+	MOVW   R10, (R11)
+	ADDQ   $+2, R11
 	MOVQ   CX, DX
 	SUBQ   $+15, DX
 	JB     a_match_counted
@@ -262,21 +252,20 @@ a_copy:
 a_match_count:
 	CMPQ DX, $0x000000ff
 	JB   a_match_last
-	MOVB $0xff, (R10)
-	INCQ R10
+	MOVB $0xff, (R11)
+	INCQ R11
 	SUBQ $0x000000ff, DX
 	JMP  a_match_count
 
 a_match_last:
-	MOVB DL, (R10)
-	INCQ R10
+	MOVB DL, (R11)
+	INCQ R11
 
 a_match_counted:
-	MOVQ R10, 48(SP)
-	LEAQ 4(DI)(CX*1), SI
+	MOVQ R11, 48(SP)
+	LEAQ 4(BX)(CX*1), SI
 	MOVQ SI, 16(SP)
-	XORL CX, CX
-	MOVQ CX, 72(SP)
+	MOVQ R9, 72(SP)
 	JMP  a_step
 
 end:
@@ -398,15 +387,10 @@ a_step:
 	JA   a_slow
 	MOVQ 8(SP), CX
 
-	// Remember the bytes before. Look up and remember the next positions.
+	// Look up and remember the next positions.
 	MOVQ    64(SP), DX
-	MOVQ    AX, R8
-	IMULQ   -2(SI), R8
-	SHRQ    $0x33, R8
-	LEAQ    -2(SI), BX
+	MOVQ    SI, BX
 	SUBQ    CX, BX
-	MOVW    BX, (DX)(R8*2)
-	ADDL    $0x02, BX
 	MOVQ    AX, R8
 	IMULQ   (SI), R8
 	SHRQ    $0x33, R8
@@ -418,54 +402,49 @@ a_step:
 	SHRQ    $0x33, R8
 	MOVWLZX (DX)(R8*2), R10
 	MOVW    BX, (DX)(R8*2)
+	LEAQ    65536(R10), R10
 	INCL    BX
 	MOVQ    AX, R8
 	IMULQ   2(SI), R8
 	SHRQ    $0x33, R8
 	MOVWLZX (DX)(R8*2), R11
 	MOVW    BX, (DX)(R8*2)
+	LEAQ    131072(R11), R11
 	INCL    BX
 	MOVQ    AX, R8
 	IMULQ   3(SI), R8
 	SHRQ    $0x33, R8
 	MOVWLZX (DX)(R8*2), R12
 	MOVW    BX, (DX)(R8*2)
+	LEAQ    196608(R12), R12
 
 	// The first that matches.
-	XORL    DX, DX
-	MOVL    $0x00000008, BX
-	MOVL    3(SI), R8
-	CMPL    R8, (CX)(R12*1)
-	LEAQ    3(SI), R8
-	CMOVQEQ R8, DX
-	CMOVQEQ R12, BX
-	MOVL    2(SI), R8
-	CMPL    R8, (CX)(R11*1)
-	LEAQ    2(SI), R8
-	CMOVQEQ R8, DX
-	CMOVQEQ R11, BX
-	MOVL    1(SI), R8
-	CMPL    R8, (CX)(R10*1)
-	LEAQ    1(SI), R8
-	CMOVQEQ R8, DX
-	CMOVQEQ R10, BX
-	MOVL    (SI), R8
-	CMPL    R8, (CX)(R9*1)
-	LEAQ    (SI), R8
-	CMOVQEQ R8, DX
-	CMOVQEQ R9, BX
-	MOVQ    DX, R8
-	TESTQ   DX, DX
-	CMOVQEQ SI, R8
-	ADDQ    CX, BX
+	MOVL    $0x00040008, DX
+	MOVL    3(SI), BX
+	CMPL    BX, -196608(CX)(R12*1)
+	CMOVQEQ R12, DX
+	MOVL    2(SI), BX
+	CMPL    BX, -131072(CX)(R11*1)
+	CMOVQEQ R11, DX
+	MOVL    1(SI), BX
+	CMPL    BX, -65536(CX)(R10*1)
+	CMOVQEQ R10, DX
+	MOVL    (SI), BX
+	CMPL    BX, (CX)(R9*1)
+	CMOVQEQ R9, DX
+	MOVL    DX, BX
+	SHRL    $0x10, BX
+	ADDQ    SI, BX
+	MOVWLZX DX, R8
+	ADDQ    CX, R8
 
 	// How far the match goes on, up to 16 bytes.
-	MOVQ    12(R8), R9
-	XORQ    12(BX), R9
+	MOVQ    12(BX), R9
+	XORQ    12(R8), R9
 	TZCNTQ  R9, R9
 	ADDQ    $+64, R9
-	MOVQ    4(R8), CX
-	XORQ    4(BX), CX
+	MOVQ    4(BX), CX
+	XORQ    4(R8), CX
 	TZCNTQ  CX, CX
 	CMOVQCS R9, CX
 	SHRQ    $0x03, CX
@@ -474,78 +453,78 @@ a_step:
 
 a_measured:
 	// How far back it goes.
-	MOVQ    R8, R9
+	MOVQ    BX, R9
 	SUBQ    16(SP), R9
 	MOVQ    (SP), R10
 	ADDQ    $+8, R10
-	CMPQ    BX, R10
+	CMPQ    R8, R10
 	JB      a_begun
-	MOVQ    -8(R8), R10
-	XORQ    -8(BX), R10
+	MOVQ    -8(BX), R10
+	XORQ    -8(R8), R10
 	ORQ     $+1, R10
 	BSRQ    R10, R10
 	XORQ    $+63, R10
 	SHRQ    $0x03, R10
 	CMPQ    R10, R9
 	CMOVQHI R9, R10
-	SUBQ    R10, R8
 	SUBQ    R10, BX
+	SUBQ    R10, R8
 	SUBQ    R10, R9
 	ADDQ    R10, CX
 
 a_begun:
 	// Write it.
-	TESTQ   DX, DX
-	CMOVQEQ DX, R9
-	CMOVQEQ DX, CX
-	MOVQ    48(SP), R11
-	MOVQ    R8, R10
-	SUBQ    BX, R10
-	LEAQ    40(R11)(R9*1), BX
-	CMPQ    BX, 56(SP)
+	XORL    R10, R10
+	CMPL    DX, $0x00040000
+	CMOVQCC R10, R9
+	CMOVQCC R10, CX
+	MOVQ    48(SP), R12
+	MOVQ    BX, R11
+	SUBQ    R8, R11
+	LEAQ    40(R12)(R9*1), R8
+	CMPQ    R8, 56(SP)
 	JA      a_full
 	CMPQ    R9, $+15
 	JAE     a_large
 	CMPQ    CX, $+15
 	JAE     a_large
-	MOVQ    16(SP), R12
-	MOVQ    R9, BX
-	SHLQ    $0x04, BX
-	ORQ     CX, BX
-	MOVB    BL, (R11)
-	MOVUPS  (R12), X0
-	MOVUPS  X0, 1(R11)
-	MOVW    R10, 1(R11)(R9*1)
+	MOVQ    16(SP), R13
+	MOVQ    R9, R8
+	SHLQ    $0x04, R8
+	ORQ     CX, R8
+	MOVB    R8, (R12)
+	MOVUPS  (R13), X0
+	MOVUPS  X0, 1(R12)
+	MOVW    R11, 1(R12)(R9*1)
 
 	// Go on behind the match, or further and further away.
-	MOVQ    72(SP), BX
-	LEAQ    3(R11)(R9*1), R10
-	INCQ    BX
-	MOVQ    BX, R9
+	MOVQ    72(SP), R8
+	LEAQ    3(R12)(R9*1), R11
+	INCQ    R8
+	MOVQ    R8, R9
 	SHRQ    $0x04, R9
 	LEAQ    4(SI)(R9*4), R9
-	LEAQ    4(R8)(CX*1), SI
-	XORL    CX, CX
-	TESTQ   DX, DX
-	CMOVQEQ R11, R10
-	CMOVQNE SI, R12
-	CMOVQNE CX, BX
-	CMOVQEQ R9, SI
-	MOVQ    R10, 48(SP)
-	MOVQ    R12, 16(SP)
-	MOVQ    BX, 72(SP)
+	LEAQ    4(BX)(CX*1), SI
+	CMPL    DX, $0x00040000
+	CMOVQCC R12, R11
+	CMOVQCS SI, R13
+	CMOVQCS R10, R8
+	CMOVQCC R9, SI
+	MOVQ    R11, 48(SP)
+	MOVQ    R13, 16(SP)
+	MOVQ    R8, 72(SP)
 	JMP     b_step
 
 a_long:
-	TESTQ DX, DX
-	JZ    a_extended
+	CMPL DX, $0x00040000
+	JAE  a_extended
 
 a_extend:
-	LEAQ 4(R8)(CX*1), R9
+	LEAQ 4(BX)(CX*1), R9
 	CMPQ R9, 32(SP)
 	JA   a_extended
 	MOVQ (R9), R9
-	XORQ 4(BX)(CX*1), R9
+	XORQ 4(R8)(CX*1), R9
 	JNZ  a_differs
 	ADDQ $+8, CX
 	JMP  a_extend
@@ -561,11 +540,11 @@ a_extended:
 a_large:
 	MOVQ    R9, DX
 	SHRQ    $0x07, DX
-	MOVQ    CX, BX
-	SHRQ    $0x07, BX
-	ADDQ    BX, DX
+	MOVQ    CX, R8
+	SHRQ    $0x07, R8
+	ADDQ    R8, DX
 	ADDQ    R9, DX
-	LEAQ    40(R11)(DX*1), DX
+	LEAQ    40(R12)(DX*1), DX
 	CMPQ    DX, 56(SP)
 	JA      a_full
 	MOVL    $0x0000000f, SI
@@ -573,12 +552,12 @@ a_large:
 	CMPQ    DX, SI
 	CMOVQHI SI, DX
 	SHLQ    $0x04, DX
-	MOVQ    CX, BX
-	CMPQ    BX, SI
-	CMOVQHI SI, BX
-	ORQ     BX, DX
-	MOVB    DL, (R11)
-	INCQ    R11
+	MOVQ    CX, R8
+	CMPQ    R8, SI
+	CMOVQHI SI, R8
+	ORQ     R8, DX
+	MOVB    DL, (R12)
+	INCQ    R12
 	MOVQ    R9, DX
 	SUBQ    $+15, DX
 	JB      a_literals_counted
@@ -586,29 +565,29 @@ a_large:
 a_literals_count:
 	CMPQ DX, $0x000000ff
 	JB   a_literals_last
-	MOVB $0xff, (R11)
-	INCQ R11
+	MOVB $0xff, (R12)
+	INCQ R12
 	SUBQ $0x000000ff, DX
 	JMP  a_literals_count
 
 a_literals_last:
-	MOVB DL, (R11)
-	INCQ R11
+	MOVB DL, (R12)
+	INCQ R12
 
 a_literals_counted:
 	MOVQ 16(SP), DX
-	MOVQ R11, BX
-	ADDQ R9, R11
+	MOVQ R12, SI
+	ADDQ R9, R12
 
 a_copy:
 	MOVUPS (DX), X0
-	MOVUPS X0, (BX)
+	MOVUPS X0, (SI)
 	ADDQ   $+16, DX
-	ADDQ   $+16, BX
-	CMPQ   BX, R11
+	ADDQ   $+16, SI
+	CMPQ   SI, R12
 	JB     a_copy
-	MOVW   R10, (R11)
-	ADDQ   $+2, R11
+	MOVW   R11, (R12)
+	ADDQ   $+2, R12
 	MOVQ   CX, DX
 	SUBQ   $+15, DX
 	JB     a_match_counted
@@ -616,36 +595,30 @@ a_copy:
 a_match_count:
 	CMPQ DX, $0x000000ff
 	JB   a_match_last
-	MOVB $0xff, (R11)
-	INCQ R11
+	MOVB $0xff, (R12)
+	INCQ R12
 	SUBQ $0x000000ff, DX
 	JMP  a_match_count
 
 a_match_last:
-	MOVB DL, (R11)
-	INCQ R11
+	MOVB DL, (R12)
+	INCQ R12
 
 a_match_counted:
-	MOVQ R11, 48(SP)
-	LEAQ 4(R8)(CX*1), SI
+	MOVQ R12, 48(SP)
+	LEAQ 4(BX)(CX*1), SI
 	MOVQ SI, 16(SP)
-	XORL CX, CX
-	MOVQ CX, 72(SP)
+	MOVQ R10, 72(SP)
 
 b_step:
 	CMPQ DI, 120(SP)
 	JA   b_slow
 	MOVQ 88(SP), CX
 
-	// Remember the bytes before. Look up and remember the next positions.
+	// Look up and remember the next positions.
 	MOVQ    144(SP), DX
-	MOVQ    AX, R8
-	IMULQ   -2(DI), R8
-	SHRQ    $0x33, R8
-	LEAQ    -2(DI), BX
+	MOVQ    DI, BX
 	SUBQ    CX, BX
-	MOVW    BX, (DX)(R8*2)
-	ADDL    $0x02, BX
 	MOVQ    AX, R8
 	IMULQ   (DI), R8
 	SHRQ    $0x33, R8
@@ -657,54 +630,49 @@ b_step:
 	SHRQ    $0x33, R8
 	MOVWLZX (DX)(R8*2), R10
 	MOVW    BX, (DX)(R8*2)
+	LEAQ    65536(R10), R10
 	INCL    BX
 	MOVQ    AX, R8
 	IMULQ   2(DI), R8
 	SHRQ    $0x33, R8
 	MOVWLZX (DX)(R8*2), R11
 	MOVW    BX, (DX)(R8*2)
+	LEAQ    131072(R11), R11
 	INCL    BX
 	MOVQ    AX, R8
 	IMULQ   3(DI), R8
 	SHRQ    $0x33, R8
 	MOVWLZX (DX)(R8*2), R12
 	MOVW    BX, (DX)(R8*2)
+	LEAQ    196608(R12), R12
 
 	// The first that matches.
-	XORL    DX, DX
-	MOVL    $0x00000008, BX
-	MOVL    3(DI), R8
-	CMPL    R8, (CX)(R12*1)
-	LEAQ    3(DI), R8
-	CMOVQEQ R8, DX
-	CMOVQEQ R12, BX
-	MOVL    2(DI), R8
-	CMPL    R8, (CX)(R11*1)
-	LEAQ    2(DI), R8
-	CMOVQEQ R8, DX
-	CMOVQEQ R11, BX
-	MOVL    1(DI), R8
-	CMPL    R8, (CX)(R10*1)
-	LEAQ    1(DI), R8
-	CMOVQEQ R8, DX
-	CMOVQEQ R10, BX
-	MOVL    (DI), R8
-	CMPL    R8, (CX)(R9*1)
-	LEAQ    (DI), R8
-	CMOVQEQ R8, DX
-	CMOVQEQ R9, BX
-	MOVQ    DX, R8
-	TESTQ   DX, DX
-	CMOVQEQ DI, R8
-	ADDQ    CX, BX
+	MOVL    $0x00040008, DX
+	MOVL    3(DI), BX
+	CMPL    BX, -196608(CX)(R12*1)
+	CMOVQEQ R12, DX
+	MOVL    2(DI), BX
+	CMPL    BX, -131072(CX)(R11*1)
+	CMOVQEQ R11, DX
+	MOVL    1(DI), BX
+	CMPL    BX, -65536(CX)(R10*1)
+	CMOVQEQ R10, DX
+	MOVL    (DI), BX
+	CMPL    BX, (CX)(R9*1)
+	CMOVQEQ R9, DX
+	MOVL    DX, BX
+	SHRL    $0x10, BX
+	ADDQ    DI, BX
+	MOVWLZX DX, R8
+	ADDQ    CX, R8
 
 	// How far the match goes on, up to 16 bytes.
-	MOVQ    12(R8), R9
-	XORQ    12(BX), R9
+	MOVQ    12(BX), R9
+	XORQ    12(R8), R9
 	TZCNTQ  R9, R9
 	ADDQ    $+64, R9
-	MOVQ    4(R8), CX
-	XORQ    4(BX), CX
+	MOVQ    4(BX), CX
+	XORQ    4(R8), CX
 	TZCNTQ  CX, CX
 	CMOVQCS R9, CX
 	SHRQ    $0x03, CX
@@ -713,78 +681,78 @@ b_step:
 
 b_measured:
 	// How far back it goes.
-	MOVQ    R8, R9
+	MOVQ    BX, R9
 	SUBQ    96(SP), R9
 	MOVQ    80(SP), R10
 	ADDQ    $+8, R10
-	CMPQ    BX, R10
+	CMPQ    R8, R10
 	JB      b_begun
-	MOVQ    -8(R8), R10
-	XORQ    -8(BX), R10
+	MOVQ    -8(BX), R10
+	XORQ    -8(R8), R10
 	ORQ     $+1, R10
 	BSRQ    R10, R10
 	XORQ    $+63, R10
 	SHRQ    $0x03, R10
 	CMPQ    R10, R9
 	CMOVQHI R9, R10
-	SUBQ    R10, R8
 	SUBQ    R10, BX
+	SUBQ    R10, R8
 	SUBQ    R10, R9
 	ADDQ    R10, CX
 
 b_begun:
 	// Write it.
-	TESTQ   DX, DX
-	CMOVQEQ DX, R9
-	CMOVQEQ DX, CX
-	MOVQ    128(SP), R11
-	MOVQ    R8, R10
-	SUBQ    BX, R10
-	LEAQ    40(R11)(R9*1), BX
-	CMPQ    BX, 136(SP)
+	XORL    R10, R10
+	CMPL    DX, $0x00040000
+	CMOVQCC R10, R9
+	CMOVQCC R10, CX
+	MOVQ    128(SP), R12
+	MOVQ    BX, R11
+	SUBQ    R8, R11
+	LEAQ    40(R12)(R9*1), R8
+	CMPQ    R8, 136(SP)
 	JA      b_full
 	CMPQ    R9, $+15
 	JAE     b_large
 	CMPQ    CX, $+15
 	JAE     b_large
-	MOVQ    96(SP), R12
-	MOVQ    R9, BX
-	SHLQ    $0x04, BX
-	ORQ     CX, BX
-	MOVB    BL, (R11)
-	MOVUPS  (R12), X0
-	MOVUPS  X0, 1(R11)
-	MOVW    R10, 1(R11)(R9*1)
+	MOVQ    96(SP), R13
+	MOVQ    R9, R8
+	SHLQ    $0x04, R8
+	ORQ     CX, R8
+	MOVB    R8, (R12)
+	MOVUPS  (R13), X0
+	MOVUPS  X0, 1(R12)
+	MOVW    R11, 1(R12)(R9*1)
 
 	// Go on behind the match, or further and further away.
-	MOVQ    152(SP), BX
-	LEAQ    3(R11)(R9*1), R10
-	INCQ    BX
-	MOVQ    BX, R9
+	MOVQ    152(SP), R8
+	LEAQ    3(R12)(R9*1), R11
+	INCQ    R8
+	MOVQ    R8, R9
 	SHRQ    $0x04, R9
 	LEAQ    4(DI)(R9*4), R9
-	LEAQ    4(R8)(CX*1), DI
-	XORL    CX, CX
-	TESTQ   DX, DX
-	CMOVQEQ R11, R10
-	CMOVQNE DI, R12
-	CMOVQNE CX, BX
-	CMOVQEQ R9, DI
-	MOVQ    R10, 128(SP)
-	MOVQ    R12, 96(SP)
-	MOVQ    BX, 152(SP)
+	LEAQ    4(BX)(CX*1), DI
+	CMPL    DX, $0x00040000
+	CMOVQCC R12, R11
+	CMOVQCS DI, R13
+	CMOVQCS R10, R8
+	CMOVQCC R9, DI
+	MOVQ    R11, 128(SP)
+	MOVQ    R13, 96(SP)
+	MOVQ    R8, 152(SP)
 	JMP     a_step
 
 b_long:
-	TESTQ DX, DX
-	JZ    b_extended
+	CMPL DX, $0x00040000
+	JAE  b_extended
 
 b_extend:
-	LEAQ 4(R8)(CX*1), R9
+	LEAQ 4(BX)(CX*1), R9
 	CMPQ R9, 112(SP)
 	JA   b_extended
 	MOVQ (R9), R9
-	XORQ 4(BX)(CX*1), R9
+	XORQ 4(R8)(CX*1), R9
 	JNZ  b_differs
 	ADDQ $+8, CX
 	JMP  b_extend
@@ -800,11 +768,11 @@ b_extended:
 b_large:
 	MOVQ    R9, DX
 	SHRQ    $0x07, DX
-	MOVQ    CX, BX
-	SHRQ    $0x07, BX
-	ADDQ    BX, DX
+	MOVQ    CX, R8
+	SHRQ    $0x07, R8
+	ADDQ    R8, DX
 	ADDQ    R9, DX
-	LEAQ    40(R11)(DX*1), DX
+	LEAQ    40(R12)(DX*1), DX
 	CMPQ    DX, 136(SP)
 	JA      b_full
 	MOVL    $0x0000000f, DI
@@ -812,12 +780,12 @@ b_large:
 	CMPQ    DX, DI
 	CMOVQHI DI, DX
 	SHLQ    $0x04, DX
-	MOVQ    CX, BX
-	CMPQ    BX, DI
-	CMOVQHI DI, BX
-	ORQ     BX, DX
-	MOVB    DL, (R11)
-	INCQ    R11
+	MOVQ    CX, R8
+	CMPQ    R8, DI
+	CMOVQHI DI, R8
+	ORQ     R8, DX
+	MOVB    DL, (R12)
+	INCQ    R12
 	MOVQ    R9, DX
 	SUBQ    $+15, DX
 	JB      b_literals_counted
@@ -825,29 +793,29 @@ b_large:
 b_literals_count:
 	CMPQ DX, $0x000000ff
 	JB   b_literals_last
-	MOVB $0xff, (R11)
-	INCQ R11
+	MOVB $0xff, (R12)
+	INCQ R12
 	SUBQ $0x000000ff, DX
 	JMP  b_literals_count
 
 b_literals_last:
-	MOVB DL, (R11)
-	INCQ R11
+	MOVB DL, (R12)
+	INCQ R12
 
 b_literals_counted:
 	MOVQ 96(SP), DX
-	MOVQ R11, BX
-	ADDQ R9, R11
+	MOVQ R12, DI
+	ADDQ R9, R12
 
 b_copy:
 	MOVUPS (DX), X0
-	MOVUPS X0, (BX)
+	MOVUPS X0, (DI)
 	ADDQ   $+16, DX
-	ADDQ   $+16, BX
-	CMPQ   BX, R11
+	ADDQ   $+16, DI
+	CMPQ   DI, R12
 	JB     b_copy
-	MOVW   R10, (R11)
-	ADDQ   $+2, R11
+	MOVW   R11, (R12)
+	ADDQ   $+2, R12
 	MOVQ   CX, DX
 	SUBQ   $+15, DX
 	JB     b_match_counted
@@ -855,21 +823,20 @@ b_copy:
 b_match_count:
 	CMPQ DX, $0x000000ff
 	JB   b_match_last
-	MOVB $0xff, (R11)
-	INCQ R11
+	MOVB $0xff, (R12)
+	INCQ R12
 	SUBQ $0x000000ff, DX
 	JMP  b_match_count
 
 b_match_last:
-	MOVB DL, (R11)
-	INCQ R11
+	MOVB DL, (R12)
+	INCQ R12
 
 b_match_counted:
-	MOVQ R11, 128(SP)
-	LEAQ 4(R8)(CX*1), DI
+	MOVQ R12, 128(SP)
+	LEAQ 4(BX)(CX*1), DI
 	MOVQ DI, 96(SP)
-	XORL CX, CX
-	MOVQ CX, 152(SP)
+	MOVQ R10, 152(SP)
 	JMP  a_step
 
 end:

@@ -103,17 +103,19 @@ func (s *lz4Stream) runPortable() {
 // probe looks up the positions of a step and remembers them. It returns the
 // first that matches, and with what, -1 if none does.
 func (s *lz4Stream) probe() (pos, match int) {
-	s.table[lz4Hash(load64(s.src, s.pos-2))] = uint16(s.pos - 2 - s.base)
-	found, at := -1, 0
+	next, now := s.src[s.pos:][:lz4Lanes+7], s.pos-s.base
+	window := s.src[s.base:]
+	match = -1
 	for k := range lz4Lanes {
-		entry := &s.table[lz4Hash(load64(s.src, s.pos+k))]
-		candidate := s.base + int(*entry)
-		*entry = uint16(s.pos + k - s.base)
-		if found < 0 && load32(s.src, candidate) == load32(s.src, s.pos+k) {
-			found, at = candidate, s.pos+k
+		v := binary.LittleEndian.Uint64(next[k : k+8])
+		entry := &s.table[lz4Hash(v)]
+		candidate := int(*entry)
+		*entry = uint16(now + k)
+		if load32(window, candidate) == uint32(v) && match < 0 {
+			match, pos = s.base+candidate, s.pos+k
 		}
 	}
-	return at, found
+	return pos, match
 }
 
 // put writes a sequence: the literals up to pos, then a match of lz4MinMatch+more

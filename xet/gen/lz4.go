@@ -174,14 +174,15 @@ func (s *stream) step(next string) {
 	CMPQ(s.pos, s.until)
 	JA(s.ref("slow"))
 	base := read(s.base)
-	match, cand := s.probe(base)
+	found := s.probe(base)
 
 	// Without a match, the rest measures something else and writes it where the
 	// next step will write over it.
-	p, c := GP64(), cand
-	MOVQ(match, p)
-	TESTQ(match, match)
-	CMOVQEQ(s.pos, p)
+	p, c := GP64(), GP64()
+	MOVL(found.As32(), p.As32())
+	SHRL(U8(16), p.As32())
+	ADDQ(s.pos, p)
+	MOVWLZX(found.As16(), c.As32())
 	ADDQ(base, c)
 
 	Comment("How far the match goes on, up to 16 bytes.")
@@ -223,9 +224,11 @@ func (s *stream) step(next string) {
 	s.mark("begun")
 
 	Comment("Write it.")
-	TESTQ(match, match)
-	CMOVQEQ(match, lit) // nothing
-	CMOVQEQ(match, length)
+	none := GP64()
+	XORL(none.As32(), none.As32())
+	CMPL(found.As32(), U32(lanes<<16))
+	CMOVQCC(none, lit)
+	CMOVQCC(none, length)
 	dist, room, out := GP64(), GP64(), read(s.out)
 	MOVQ(p, dist)
 	SUBQ(c, dist)
@@ -253,71 +256,66 @@ func (s *stream) step(next string) {
 	SHRQ(U8(skipLog), ahead)
 	LEAQ(Mem{Base: s.pos, Index: ahead, Scale: lanes, Disp: lanes}, ahead)
 	LEAQ(Mem{Base: p, Index: length, Scale: 1, Disp: 4}, s.pos)
-	none := GP64()
-	XORL(none.As32(), none.As32())
-	TESTQ(match, match)
-	CMOVQEQ(out, end)
-	CMOVQNE(s.pos, anchor)
-	CMOVQNE(none, skip)
-	CMOVQEQ(ahead, s.pos)
+	CMPL(found.As32(), U32(lanes<<16))
+	CMOVQCC(out, end)
+	CMOVQCS(s.pos, anchor)
+	CMOVQCS(none, skip)
+	CMOVQCC(ahead, s.pos)
 	MOVQ(end, s.out)
 	MOVQ(anchor, s.anchor)
 	MOVQ(skip, s.skip)
 	JMP(LabelRef(next))
 
 	s.mark("long")
-	s.extend(match, p, c, length)
+	s.extend(found, p, c, length)
 	JMP(s.ref("measured"))
 
 	s.mark("large")
 	s.writeLarge(out, lit, length, dist)
 	LEAQ(Mem{Base: p, Index: length, Scale: 1, Disp: 4}, s.pos)
 	MOVQ(s.pos, s.anchor)
-	XORL(none.As32(), none.As32())
 	MOVQ(none, s.skip)
 	JMP(LabelRef(next))
 }
 
-// probe looks up lanes positions and returns the first that matches, 0 if none
-// does, and the candidate, from base.
-func (s *stream) probe(base reg.GPVirtual) (match, cand reg.GPVirtual) {
-	Comment("Remember the bytes before. Look up and remember the next positions.")
+// probe looks up lanes positions and returns the number of the first that
+// matches in the upper half of a word, lanes if none does, and what it matches,
+// from base, in the lower.
+func (s *stream) probe(base reg.GPVirtual) (found reg.GPVirtual) {
+	Comment("Look up and remember the next positions.")
 	table, now := read(s.table), GP64()
-	h := s.hash(-2)
-	LEAQ(Mem{Base: s.pos, Disp: -2}, now)
+	MOVQ(s.pos, now)
 	SUBQ(base, now)
-	MOVW(now.As16(), Mem{Base: table, Index: h, Scale: 2})
-	ADDL(U8(2), now.As32())
 	var cands [lanes]reg.GPVirtual
 	for k := range lanes {
 		h := s.hash(k)
 		cands[k] = GP64()
 		MOVWLZX(Mem{Base: table, Index: h, Scale: 2}, cands[k].As32())
 		MOVW(now.As16(), Mem{Base: table, Index: h, Scale: 2})
+		if k > 0 {
+			LEAQ(Mem{Base: cands[k], Disp: k << 16}, cands[k])
+		}
 		if k < lanes-1 {
 			INCL(now.As32())
 		}
 	}
 	Comment("The first that matches.")
-	match, cand = GP64(), GP64()
-	XORL(match.As32(), match.As32())
-	MOVL(U32(8), cand.As32()) // any that has 8 bytes before it
+	found = GP64()
+	MOVL(U32(lanes<<16|8), found.As32()) // any that has 8 bytes before it
 	for k := lanes - 1; k >= 0; k-- {
-		at := GP64()
-		MOVL(Mem{Base: s.pos, Disp: k}, at.As32())
-		CMPL(at.As32(), Mem{Base: base, Index: cands[k], Scale: 1})
-		LEAQ(Mem{Base: s.pos, Disp: k}, at) // keeps the flags
-		CMOVQEQ(at, match)
-		CMOVQEQ(cands[k], cand)
+		v := GP32()
+		MOVL(Mem{Base: s.pos, Disp: k}, v)
+		CMPL(v, Mem{Base: base, Index: cands[k], Scale: 1, Disp: -(k << 16)})
+		CMOVQEQ(cands[k], found)
 	}
-	return match, cand
+	return found
 }
 
 // extend counts on from 16 bytes, if there is a match.
-func (s *stream) extend(match, p, c, length reg.GPVirtual) {
+func (s *stream) extend(found, p, c, length reg.GPVirtual) {
 	at, x := GP64(), GP64()
-	TESTQ(match, match)
-	JZ(s.ref("extended"))
+	CMPL(found.As32(), U32(lanes<<16))
+	JAE(s.ref("extended"))
 	s.mark("extend")
 	LEAQ(Mem{Base: p, Index: length, Scale: 1, Disp: 4}, at)
 	CMPQ(at, s.matchEnd)
