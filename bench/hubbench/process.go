@@ -96,6 +96,28 @@ func (p *process) cpu() (time.Duration, error) {
 	return sum, nil
 }
 
+// settleTime is how long a server must use no CPU to have settled.
+const settleTime = time.Second
+
+// settle waits until the server has done what it does in the background.
+func (p *process) settle(ctx context.Context) error {
+	for before := time.Duration(-1); ; {
+		used, err := p.cpu()
+		if err != nil {
+			return err
+		}
+		if used-before < 2*clockTick && before >= 0 {
+			return nil
+		}
+		before = used
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(settleTime):
+		}
+	}
+}
+
 // processGroup lists the processes of a group.
 func processGroup(group int) ([]int, error) {
 	names, err := filepath.Glob("/proc/[0-9]*")
