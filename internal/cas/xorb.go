@@ -93,7 +93,7 @@ func (x *StoredXorb) Presign(ctx context.Context, ttl time.Duration) (string, er
 }
 
 // WriteRange writes bytes [from, to) of the records to w, from a local file over
-// plain TCP by sendfile.
+// plain TCP without copying them to memory of ours.
 func (x *StoredXorb) WriteRange(ctx context.Context, w io.Writer, from, to int64) (int64, error) {
 	if from < 0 || from > to || to > x.Size() {
 		return 0, fmt.Errorf("cas: bytes [%d, %d) of a xorb of %d", from, to, x.Size())

@@ -187,7 +187,7 @@ func newRequestID() string {
 }
 
 // recorder notes status and size, and forwards what net/http's own writer can
-// do: ReadFrom (sendfile), Flush, and the rest through Unwrap.
+// do: ReadFrom (past its buffers), Flush, and the rest through Unwrap.
 type recorder struct {
 	http.ResponseWriter
 	status  int
