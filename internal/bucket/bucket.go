@@ -66,7 +66,7 @@ type Object interface {
 	io.Closer
 	Size() int64
 
-	// File is the object as a file, for sendfile, or nil where it is not one.
+	// File is the object as a file, to be mapped, or nil where it is not one.
 	// It must not be closed or seeked by the caller.
 	File() *os.File
 }
