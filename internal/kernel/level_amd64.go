@@ -1,18 +1,14 @@
 package kernel
 
-import (
-	"os"
+import "golang.org/x/sys/cpu"
 
-	"golang.org/x/sys/cpu"
+const (
+	levelAVX2   = levelPortable + 1 + iota // AVX2, FMA, F16C and BMI2
+	levelAVX512                            // AVX-512 F, BW, DQ and VL
+	levelVNNI                              // AVX-512 VNNI
 )
 
-func detect() level {
-	l := processor()
-	if limit, ok := levelNames[os.Getenv("PANTRY_KERNEL")]; ok {
-		l = min(l, limit)
-	}
-	return l
-}
+var levelNames = map[string]level{"portable": levelPortable, "avx2": levelAVX2, "avx512": levelAVX512, "vnni": levelVNNI}
 
 func processor() level {
 	x := cpu.X86

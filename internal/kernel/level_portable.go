@@ -1,5 +1,7 @@
-//go:build !amd64
+//go:build !amd64 && !arm64
 
 package kernel
 
-func detect() level { return levelPortable }
+var levelNames = map[string]level{"portable": levelPortable}
+
+func processor() level { return levelPortable }
