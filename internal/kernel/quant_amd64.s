@@ -11434,19 +11434,19 @@ TEXT ·quantizeAVX2Q8_0(SB), NOSPLIT, $0-52
 	VPMOVZXBD X3, Y3
 
 block:
-	VANDPS       (CX), Y2, Y4
-	VANDPS       32(CX), Y2, Y5
-	VANDPS       64(CX), Y2, Y6
-	VMAXPS       Y6, Y4, Y4
-	VANDPS       96(CX), Y2, Y6
-	VMAXPS       Y6, Y5, Y5
-	VMAXPS       Y5, Y4, Y4
-	VPERM2F128   $0x01, Y4, Y4, Y5
-	VMAXPS       Y5, Y4, Y4
-	VSHUFPS      $0x4e, Y4, Y4, Y5
-	VMAXPS       Y5, Y4, Y4
-	VSHUFPS      $0xb1, Y4, Y4, Y5
-	VMAXPS       Y5, Y4, Y4
+	VPAND        (CX), Y2, Y4
+	VPAND        32(CX), Y2, Y5
+	VPAND        64(CX), Y2, Y6
+	VPMAXUD      Y6, Y4, Y4
+	VPAND        96(CX), Y2, Y6
+	VPMAXUD      Y6, Y5, Y5
+	VPMAXUD      Y5, Y4, Y4
+	VPERM2I128   $0x01, Y4, Y4, Y5
+	VPMAXUD      Y5, Y4, Y4
+	VPSHUFD      $0x4e, Y4, Y5
+	VPMAXUD      Y5, Y4, Y4
+	VPSHUFD      $0xb1, Y4, Y5
+	VPMAXUD      Y5, Y4, Y4
 	MOVL         $0x42fe0000, R9
 	VMOVD        R9, X5
 	VPBROADCASTD X5, Y5
@@ -11510,75 +11510,75 @@ TEXT ·quantizeAVX2Q8_K32(SB), NOSPLIT, $0-52
 	VPMOVZXBD X3, Y3
 
 block:
-	VANDPS       (CX), Y2, Y4
-	VANDPS       32(CX), Y2, Y5
-	VANDPS       64(CX), Y2, Y6
-	VMAXPS       Y6, Y4, Y4
-	VANDPS       96(CX), Y2, Y6
-	VMAXPS       Y6, Y5, Y5
-	VANDPS       128(CX), Y2, Y6
-	VMAXPS       Y6, Y4, Y4
-	VANDPS       160(CX), Y2, Y6
-	VMAXPS       Y6, Y5, Y5
-	VANDPS       192(CX), Y2, Y6
-	VMAXPS       Y6, Y4, Y4
-	VANDPS       224(CX), Y2, Y6
-	VMAXPS       Y6, Y5, Y5
-	VANDPS       256(CX), Y2, Y6
-	VMAXPS       Y6, Y4, Y4
-	VANDPS       288(CX), Y2, Y6
-	VMAXPS       Y6, Y5, Y5
-	VANDPS       320(CX), Y2, Y6
-	VMAXPS       Y6, Y4, Y4
-	VANDPS       352(CX), Y2, Y6
-	VMAXPS       Y6, Y5, Y5
-	VANDPS       384(CX), Y2, Y6
-	VMAXPS       Y6, Y4, Y4
-	VANDPS       416(CX), Y2, Y6
-	VMAXPS       Y6, Y5, Y5
-	VANDPS       448(CX), Y2, Y6
-	VMAXPS       Y6, Y4, Y4
-	VANDPS       480(CX), Y2, Y6
-	VMAXPS       Y6, Y5, Y5
-	VANDPS       512(CX), Y2, Y6
-	VMAXPS       Y6, Y4, Y4
-	VANDPS       544(CX), Y2, Y6
-	VMAXPS       Y6, Y5, Y5
-	VANDPS       576(CX), Y2, Y6
-	VMAXPS       Y6, Y4, Y4
-	VANDPS       608(CX), Y2, Y6
-	VMAXPS       Y6, Y5, Y5
-	VANDPS       640(CX), Y2, Y6
-	VMAXPS       Y6, Y4, Y4
-	VANDPS       672(CX), Y2, Y6
-	VMAXPS       Y6, Y5, Y5
-	VANDPS       704(CX), Y2, Y6
-	VMAXPS       Y6, Y4, Y4
-	VANDPS       736(CX), Y2, Y6
-	VMAXPS       Y6, Y5, Y5
-	VANDPS       768(CX), Y2, Y6
-	VMAXPS       Y6, Y4, Y4
-	VANDPS       800(CX), Y2, Y6
-	VMAXPS       Y6, Y5, Y5
-	VANDPS       832(CX), Y2, Y6
-	VMAXPS       Y6, Y4, Y4
-	VANDPS       864(CX), Y2, Y6
-	VMAXPS       Y6, Y5, Y5
-	VANDPS       896(CX), Y2, Y6
-	VMAXPS       Y6, Y4, Y4
-	VANDPS       928(CX), Y2, Y6
-	VMAXPS       Y6, Y5, Y5
-	VANDPS       960(CX), Y2, Y6
-	VMAXPS       Y6, Y4, Y4
-	VANDPS       992(CX), Y2, Y6
-	VMAXPS       Y6, Y5, Y5
-	VMAXPS       Y5, Y4, Y4
-	VPERM2F128   $0x01, Y4, Y4, Y5
-	VMAXPS       Y5, Y4, Y4
-	VSHUFPS      $0x4e, Y4, Y4, Y5
-	VMAXPS       Y5, Y4, Y4
-	VSHUFPS      $0xb1, Y4, Y4, Y5
-	VMAXPS       Y5, Y4, Y4
+	VPAND        (CX), Y2, Y4
+	VPAND        32(CX), Y2, Y5
+	VPAND        64(CX), Y2, Y6
+	VPMAXUD      Y6, Y4, Y4
+	VPAND        96(CX), Y2, Y6
+	VPMAXUD      Y6, Y5, Y5
+	VPAND        128(CX), Y2, Y6
+	VPMAXUD      Y6, Y4, Y4
+	VPAND        160(CX), Y2, Y6
+	VPMAXUD      Y6, Y5, Y5
+	VPAND        192(CX), Y2, Y6
+	VPMAXUD      Y6, Y4, Y4
+	VPAND        224(CX), Y2, Y6
+	VPMAXUD      Y6, Y5, Y5
+	VPAND        256(CX), Y2, Y6
+	VPMAXUD      Y6, Y4, Y4
+	VPAND        288(CX), Y2, Y6
+	VPMAXUD      Y6, Y5, Y5
+	VPAND        320(CX), Y2, Y6
+	VPMAXUD      Y6, Y4, Y4
+	VPAND        352(CX), Y2, Y6
+	VPMAXUD      Y6, Y5, Y5
+	VPAND        384(CX), Y2, Y6
+	VPMAXUD      Y6, Y4, Y4
+	VPAND        416(CX), Y2, Y6
+	VPMAXUD      Y6, Y5, Y5
+	VPAND        448(CX), Y2, Y6
+	VPMAXUD      Y6, Y4, Y4
+	VPAND        480(CX), Y2, Y6
+	VPMAXUD      Y6, Y5, Y5
+	VPAND        512(CX), Y2, Y6
+	VPMAXUD      Y6, Y4, Y4
+	VPAND        544(CX), Y2, Y6
+	VPMAXUD      Y6, Y5, Y5
+	VPAND        576(CX), Y2, Y6
+	VPMAXUD      Y6, Y4, Y4
+	VPAND        608(CX), Y2, Y6
+	VPMAXUD      Y6, Y5, Y5
+	VPAND        640(CX), Y2, Y6
+	VPMAXUD      Y6, Y4, Y4
+	VPAND        672(CX), Y2, Y6
+	VPMAXUD      Y6, Y5, Y5
+	VPAND        704(CX), Y2, Y6
+	VPMAXUD      Y6, Y4, Y4
+	VPAND        736(CX), Y2, Y6
+	VPMAXUD      Y6, Y5, Y5
+	VPAND        768(CX), Y2, Y6
+	VPMAXUD      Y6, Y4, Y4
+	VPAND        800(CX), Y2, Y6
+	VPMAXUD      Y6, Y5, Y5
+	VPAND        832(CX), Y2, Y6
+	VPMAXUD      Y6, Y4, Y4
+	VPAND        864(CX), Y2, Y6
+	VPMAXUD      Y6, Y5, Y5
+	VPAND        896(CX), Y2, Y6
+	VPMAXUD      Y6, Y4, Y4
+	VPAND        928(CX), Y2, Y6
+	VPMAXUD      Y6, Y5, Y5
+	VPAND        960(CX), Y2, Y6
+	VPMAXUD      Y6, Y4, Y4
+	VPAND        992(CX), Y2, Y6
+	VPMAXUD      Y6, Y5, Y5
+	VPMAXUD      Y5, Y4, Y4
+	VPERM2I128   $0x01, Y4, Y4, Y5
+	VPMAXUD      Y5, Y4, Y4
+	VPSHUFD      $0x4e, Y4, Y5
+	VPMAXUD      Y5, Y4, Y4
+	VPSHUFD      $0xb1, Y4, Y5
+	VPMAXUD      Y5, Y4, Y4
 	MOVL         $0x42fe0000, R8
 	VMOVD        R8, X5
 	VPBROADCASTD X5, Y5
@@ -11828,75 +11828,75 @@ TEXT ·quantizeAVX2Q8_K16(SB), NOSPLIT, $0-52
 	VPMOVZXBD X3, Y3
 
 block:
-	VANDPS       (CX), Y2, Y4
-	VANDPS       32(CX), Y2, Y5
-	VANDPS       64(CX), Y2, Y6
-	VMAXPS       Y6, Y4, Y4
-	VANDPS       96(CX), Y2, Y6
-	VMAXPS       Y6, Y5, Y5
-	VANDPS       128(CX), Y2, Y6
-	VMAXPS       Y6, Y4, Y4
-	VANDPS       160(CX), Y2, Y6
-	VMAXPS       Y6, Y5, Y5
-	VANDPS       192(CX), Y2, Y6
-	VMAXPS       Y6, Y4, Y4
-	VANDPS       224(CX), Y2, Y6
-	VMAXPS       Y6, Y5, Y5
-	VANDPS       256(CX), Y2, Y6
-	VMAXPS       Y6, Y4, Y4
-	VANDPS       288(CX), Y2, Y6
-	VMAXPS       Y6, Y5, Y5
-	VANDPS       320(CX), Y2, Y6
-	VMAXPS       Y6, Y4, Y4
-	VANDPS       352(CX), Y2, Y6
-	VMAXPS       Y6, Y5, Y5
-	VANDPS       384(CX), Y2, Y6
-	VMAXPS       Y6, Y4, Y4
-	VANDPS       416(CX), Y2, Y6
-	VMAXPS       Y6, Y5, Y5
-	VANDPS       448(CX), Y2, Y6
-	VMAXPS       Y6, Y4, Y4
-	VANDPS       480(CX), Y2, Y6
-	VMAXPS       Y6, Y5, Y5
-	VANDPS       512(CX), Y2, Y6
-	VMAXPS       Y6, Y4, Y4
-	VANDPS       544(CX), Y2, Y6
-	VMAXPS       Y6, Y5, Y5
-	VANDPS       576(CX), Y2, Y6
-	VMAXPS       Y6, Y4, Y4
-	VANDPS       608(CX), Y2, Y6
-	VMAXPS       Y6, Y5, Y5
-	VANDPS       640(CX), Y2, Y6
-	VMAXPS       Y6, Y4, Y4
-	VANDPS       672(CX), Y2, Y6
-	VMAXPS       Y6, Y5, Y5
-	VANDPS       704(CX), Y2, Y6
-	VMAXPS       Y6, Y4, Y4
-	VANDPS       736(CX), Y2, Y6
-	VMAXPS       Y6, Y5, Y5
-	VANDPS       768(CX), Y2, Y6
-	VMAXPS       Y6, Y4, Y4
-	VANDPS       800(CX), Y2, Y6
-	VMAXPS       Y6, Y5, Y5
-	VANDPS       832(CX), Y2, Y6
-	VMAXPS       Y6, Y4, Y4
-	VANDPS       864(CX), Y2, Y6
-	VMAXPS       Y6, Y5, Y5
-	VANDPS       896(CX), Y2, Y6
-	VMAXPS       Y6, Y4, Y4
-	VANDPS       928(CX), Y2, Y6
-	VMAXPS       Y6, Y5, Y5
-	VANDPS       960(CX), Y2, Y6
-	VMAXPS       Y6, Y4, Y4
-	VANDPS       992(CX), Y2, Y6
-	VMAXPS       Y6, Y5, Y5
-	VMAXPS       Y5, Y4, Y4
-	VPERM2F128   $0x01, Y4, Y4, Y5
-	VMAXPS       Y5, Y4, Y4
-	VSHUFPS      $0x4e, Y4, Y4, Y5
-	VMAXPS       Y5, Y4, Y4
-	VSHUFPS      $0xb1, Y4, Y4, Y5
-	VMAXPS       Y5, Y4, Y4
+	VPAND        (CX), Y2, Y4
+	VPAND        32(CX), Y2, Y5
+	VPAND        64(CX), Y2, Y6
+	VPMAXUD      Y6, Y4, Y4
+	VPAND        96(CX), Y2, Y6
+	VPMAXUD      Y6, Y5, Y5
+	VPAND        128(CX), Y2, Y6
+	VPMAXUD      Y6, Y4, Y4
+	VPAND        160(CX), Y2, Y6
+	VPMAXUD      Y6, Y5, Y5
+	VPAND        192(CX), Y2, Y6
+	VPMAXUD      Y6, Y4, Y4
+	VPAND        224(CX), Y2, Y6
+	VPMAXUD      Y6, Y5, Y5
+	VPAND        256(CX), Y2, Y6
+	VPMAXUD      Y6, Y4, Y4
+	VPAND        288(CX), Y2, Y6
+	VPMAXUD      Y6, Y5, Y5
+	VPAND        320(CX), Y2, Y6
+	VPMAXUD      Y6, Y4, Y4
+	VPAND        352(CX), Y2, Y6
+	VPMAXUD      Y6, Y5, Y5
+	VPAND        384(CX), Y2, Y6
+	VPMAXUD      Y6, Y4, Y4
+	VPAND        416(CX), Y2, Y6
+	VPMAXUD      Y6, Y5, Y5
+	VPAND        448(CX), Y2, Y6
+	VPMAXUD      Y6, Y4, Y4
+	VPAND        480(CX), Y2, Y6
+	VPMAXUD      Y6, Y5, Y5
+	VPAND        512(CX), Y2, Y6
+	VPMAXUD      Y6, Y4, Y4
+	VPAND        544(CX), Y2, Y6
+	VPMAXUD      Y6, Y5, Y5
+	VPAND        576(CX), Y2, Y6
+	VPMAXUD      Y6, Y4, Y4
+	VPAND        608(CX), Y2, Y6
+	VPMAXUD      Y6, Y5, Y5
+	VPAND        640(CX), Y2, Y6
+	VPMAXUD      Y6, Y4, Y4
+	VPAND        672(CX), Y2, Y6
+	VPMAXUD      Y6, Y5, Y5
+	VPAND        704(CX), Y2, Y6
+	VPMAXUD      Y6, Y4, Y4
+	VPAND        736(CX), Y2, Y6
+	VPMAXUD      Y6, Y5, Y5
+	VPAND        768(CX), Y2, Y6
+	VPMAXUD      Y6, Y4, Y4
+	VPAND        800(CX), Y2, Y6
+	VPMAXUD      Y6, Y5, Y5
+	VPAND        832(CX), Y2, Y6
+	VPMAXUD      Y6, Y4, Y4
+	VPAND        864(CX), Y2, Y6
+	VPMAXUD      Y6, Y5, Y5
+	VPAND        896(CX), Y2, Y6
+	VPMAXUD      Y6, Y4, Y4
+	VPAND        928(CX), Y2, Y6
+	VPMAXUD      Y6, Y5, Y5
+	VPAND        960(CX), Y2, Y6
+	VPMAXUD      Y6, Y4, Y4
+	VPAND        992(CX), Y2, Y6
+	VPMAXUD      Y6, Y5, Y5
+	VPMAXUD      Y5, Y4, Y4
+	VPERM2I128   $0x01, Y4, Y4, Y5
+	VPMAXUD      Y5, Y4, Y4
+	VPSHUFD      $0x4e, Y4, Y5
+	VPMAXUD      Y5, Y4, Y4
+	VPSHUFD      $0xb1, Y4, Y5
+	VPMAXUD      Y5, Y4, Y4
 	MOVL         $0x42fe0000, R9
 	VMOVD        R9, X5
 	VPBROADCASTD X5, Y5

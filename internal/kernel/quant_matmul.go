@@ -50,11 +50,18 @@ func (t *quantTask) run(p *Pool, k *quantKernels, x []float32, n int) {
 				n, w.Rows, n, t.cols, w.Rows, w.Cols, len(t.dst[i]), len(x)))
 		}
 		panels += panelsOf(w)
+		if t.cols == 0 {
+			clear(t.dst[i][:n*w.Rows])
+			continue
+		}
 		f := &formats[w.Type]
 		t.needed[f.tile] = f
 		if size := n * t.cols / f.cols * f.rowBytes(); cap(t.tiles[f.tile]) < size {
 			t.tiles[f.tile] = make([]byte, size)
 		}
+	}
+	if t.cols == 0 {
+		return
 	}
 	// As few tiles as possible, as even as possible: thin ones wait for loads.
 	tiles := (n + k.tile - 1) / k.tile

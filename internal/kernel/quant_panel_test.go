@@ -243,14 +243,17 @@ func TestQuantMatMul(t *testing.T) {
 	for _, k := range quantLevels() {
 		for _, typ := range quantTypes {
 			for _, s := range []struct{ n, rows, cols int }{
-				{1, 1, 256}, {1, 16, 512}, {2, 33, 768}, {5, 100, 1280}, {12, 31, 512}, {13, 64, 1024}, {40, 130, 1792},
+				{1, 1, 32}, {3, 20, 96}, {14, 17, 544}, {2, 3, 0}, {2, 0, 256}, {1, 1, 256}, {1, 16, 512}, {2, 33, 768}, {5, 100, 1280}, {12, 31, 512}, {13, 64, 1024}, {40, 130, 1792},
 			} {
+				if s.cols%typ.BlockLen() != 0 {
+					continue
+				}
 				w, err := NewMatrix(typ, s.rows, s.cols, randomBlocks(r, typ, s.rows, s.cols))
 				if err != nil {
 					t.Fatal(err)
 				}
 				x := randomFloats(r, s.n*s.cols)
-				got := make([]float32, s.n*s.rows)
+				got := randomFloats(r, s.n*s.rows)
 				task := quantTask{weights: []*Matrix{&w}, dst: [][]float32{got}}
 				task.run(pool, k.quantKernels, x, s.n)
 				checkProduct(t, fmt.Sprintf("%s %s %v", k.name, typ, s), &w, x, got, s.n)
@@ -271,7 +274,7 @@ func checkProduct(t *testing.T, name string, w *Matrix, x, got []float32, n int)
 				want += p
 				size += p * p
 			}
-			if d := math.Abs(float64(got[i*w.Rows+r]) - want); !(d < 0.06*math.Sqrt(size)) {
+			if d := math.Abs(float64(got[i*w.Rows+r]) - want); !(d <= 0.06*math.Sqrt(size)) {
 				t.Fatalf("%s: (%d, %d): got %v, want %v; norm %v", name, i, r, got[i*w.Rows+r], want, math.Sqrt(size))
 			}
 		}
@@ -374,5 +377,31 @@ func TestQuantMatMulAllocatesNothing(t *testing.T) {
 	})
 	if allocs > 0 {
 		t.Errorf("%v allocations per product", allocs)
+	}
+}
+
+// TestQuantMatMulShowsNaN: what is not finite stays visible behind integers, in
+// its own row only.
+func TestQuantMatMulShowsNaN(t *testing.T) {
+	r := newRand(10)
+	const n, rows, cols = 3, 16, 512
+	for _, k := range quantLevels() {
+		for _, typ := range quantTypes {
+			w, err := NewMatrix(typ, rows, cols, randomBlocks(r, typ, rows, cols))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, bad := range []float32{float32(math.NaN()), float32(math.Inf(1)), float32(math.Inf(-1))} {
+				x, got := randomFloats(r, n*cols), make([]float32, n*rows)
+				x[cols+r.IntN(cols)] = bad
+				task := quantTask{weights: []*Matrix{&w}, dst: [][]float32{got}}
+				task.run(nil, k.quantKernels, x, n)
+				for i, v := range got {
+					if finite := v-v == 0; finite == (i/rows == 1) {
+						t.Fatalf("%s %s: %v in row 1 of x gives %v in row %d", k.name, typ, bad, v, i/rows)
+					}
+				}
+			}
+		}
 	}
 }

@@ -39,28 +39,30 @@ func constant(f float32) Register {
 	return y
 }
 
-// largest returns the largest |x| of n elements, in every lane.
+// largest returns the largest |x| of n elements, in every lane. Without the sign,
+// floats compare as integers do; a NaN is then the largest, and shows in the
+// scale.
 func (z *quantizer) largest(n int) Register {
 	top, next := YMM(), YMM()
-	VANDPS(at(z.x, 0), z.abs, top)
-	VANDPS(at(z.x, 32), z.abs, next)
+	VPAND(at(z.x, 0), z.abs, top)
+	VPAND(at(z.x, 32), z.abs, next)
 	for i := 2; i < n/8; i++ {
 		v := YMM()
-		VANDPS(at(z.x, 32*i), z.abs, v)
+		VPAND(at(z.x, 32*i), z.abs, v)
 		if i%2 == 0 {
-			VMAXPS(v, top, top)
+			VPMAXUD(v, top, top)
 		} else {
-			VMAXPS(v, next, next)
+			VPMAXUD(v, next, next)
 		}
 	}
-	VMAXPS(next, top, top)
+	VPMAXUD(next, top, top)
 	t := YMM()
-	VPERM2F128(U8(1), top, top, t)
-	VMAXPS(t, top, top)
-	VSHUFPS(U8(0x4e), top, top, t)
-	VMAXPS(t, top, top)
-	VSHUFPS(U8(0xb1), top, top, t)
-	VMAXPS(t, top, top)
+	VPERM2I128(U8(1), top, top, t)
+	VPMAXUD(t, top, top)
+	VPSHUFD(U8(0x4e), top, t)
+	VPMAXUD(t, top, top)
+	VPSHUFD(U8(0xb1), top, t)
+	VPMAXUD(t, top, top)
 	return top
 }
 
