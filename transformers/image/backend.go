@@ -1,7 +1,5 @@
 package image
 
-import "math"
-
 // Backend is the Python implementation whose arithmetic is followed.
 type Backend string
 
@@ -38,8 +36,16 @@ func (b Backend) rowsFirst(img *RGB, width, height int) bool {
 
 // nearest picks the input whose centre is closest.
 func (b Backend) nearest(img *RGB, width, height int, w window) *RGB {
-	columns, rows := b.nearestIndices(img.Width, width), b.nearestIndices(img.Height, height)
-	out := newRGB(w.right-w.left, w.bottom-w.top)
+	index := (*nearest).pillow
+	switch {
+	case b == Pillow:
+	case width+height <= 128:
+		index = (*nearest).torchSmall
+	default:
+		index = (*nearest).torch
+	}
+	columns, rows := nearestIndices(img.Width, width, index), nearestIndices(img.Height, height, index)
+	out := newRGB(w.width(), w.height())
 	for y := range out.Height {
 		row := img.Pix[rows[w.top+y]*img.Width*3:][:img.Width*3]
 		for x := range out.Width {
@@ -49,22 +55,41 @@ func (b Backend) nearest(img *RGB, width, height int, w window) *RGB {
 	return out
 }
 
-func (b Backend) nearestIndices(in, out int) []int {
+// nearest is one dimension of a change of size without filter. Its methods
+// are the roundings that decide where the centre of an output falls between
+// two inputs.
+type nearest struct {
+	step float64 // inputs per output
+	at   float64 // where pillow is
+}
+
+func nearestIndices(in, out int, index func(*nearest, int) int) []int {
+	n := &nearest{step: float64(in) / float64(out)}
+	n.at = n.step * 0.5
 	indices := make([]int, out)
-	if b == Pillow { // adds up steps
-		step := float64(in) / float64(out)
-		at := step * 0.5
-		for i := range indices {
-			indices[i] = min(int(at), in-1)
-			at += step
-		}
-		return indices
-	}
-	scale := float32(in) / float32(out)
 	for i := range indices {
-		indices[i] = min(int(math.Floor(float64(float32(float32(i)+0.5)*scale))), in-1)
+		indices[i] = min(index(n, i), in-1)
 	}
 	return indices
+}
+
+// pillow adds up steps.
+func (n *nearest) pillow(int) int {
+	i := int(n.at)
+	n.at += n.step
+	return i
+}
+
+// torchSmall multiplies in single precision.
+func (n *nearest) torchSmall(i int) int {
+	return int(float32(n.step) * (float32(i) + 0.5))
+}
+
+// torch multiplies and subtracts with one rounding, which a double needs not
+// even do, and adds again.
+func (n *nearest) torch(i int) int {
+	source := float32(float64(float64(float32(n.step))*(float64(i)+0.5)) - 0.5)
+	return int(float32(float64(source) + 0.5))
 }
 
 // padding splits the pixels that a picture lacks for a crop into those before

@@ -191,3 +191,23 @@ func FuzzProcessor(f *testing.F) {
 		}
 	})
 }
+
+// BenchmarkProcess is the way of a picture of 640 × 480 pixels into a model.
+func BenchmarkProcess(b *testing.B) {
+	img := picture("gradient", 640, 480)
+	for _, backend := range []Backend{Torchvision, Pillow} {
+		for _, class := range []string{"ViTImageProcessor", "CLIPImageProcessor"} {
+			p, err := NewProcessor(Files{Preprocessor: []byte(`{"image_processor_type":"` + class + `"}`)}, backend)
+			if err != nil {
+				b.Fatal(err)
+			}
+			b.Run(string(backend)+"/"+class, func(b *testing.B) {
+				for b.Loop() {
+					if _, err := p.Process(img); err != nil {
+						b.Fatal(err)
+					}
+				}
+			})
+		}
+	}
+}
