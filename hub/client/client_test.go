@@ -244,6 +244,51 @@ func (c *counter) Finish(string) {
 	c.finished++
 }
 
+// TestManyFilesOfEveryType lists several pages of private repositories, by an
+// address that is not the one the hub has of itself.
+func TestManyFilesOfEveryType(t *testing.T) {
+	f := start(t)
+	w := startWire(t, f.url, false, func(int) int64 { return 1 << 40 })
+	files := map[string][]byte{}
+	for i := range 1100 {
+		files[fmt.Sprintf("many/%d.txt", i)] = []byte("same")
+	}
+	files[".cache/huggingface/download/x.metadata"] = []byte("forged")
+	body := wiretest.Commit{Summary: "many", Files: files}.NDJSON()
+	for _, kind := range hub.RepoTypes {
+		create := map[string]any{"name": "many", "type": kind, "visibility": "private"}
+		if kind == hub.Space {
+			create["sdk"] = "static"
+		}
+		f.must(f.wire.JSON(t.Context(), "POST", "/api/repos/create", create))
+		f.must(f.wire.Do(t.Context(), "POST", "/api/"+kind.Plural()+"/ada/many/commit/main", strings.NewReader(string(body)), "Content-Type", "application/x-ndjson"))
+		c := f.client(client.Options{Endpoint: "http://" + w.addr, Token: f.ada})
+		s := source(kind.Plural() + "/ada/many")
+		list, commit, err := c.Files(t.Context(), s)
+		if err != nil || len(list) < 1101 || commit.IsZero() {
+			t.Fatalf("%s: %d files of %s, %v", kind, len(list), commit, err)
+		}
+		dir, err := c.Snapshot(t.Context(), s, client.Selection{Include: []string{"many/109?.txt", ".cache/*"}})
+		if err != nil {
+			t.Fatalf("%s: %v", kind, err)
+		}
+		if got := contents(t, dir); len(got) != 11 || got["many/1099.txt"] != "same" {
+			t.Errorf("%s: %d files", kind, len(got))
+		}
+		if want := filepath.Join(c.CacheDir(), kind.Plural()+"--ada--many"); !strings.HasPrefix(dir, want) {
+			t.Errorf("%s: the cache is %s, want %s", kind, dir, want)
+		}
+		work := t.TempDir()
+		if err := c.CopyTo(t.Context(), work, s, client.Selection{Include: []string{"many/1099.txt", ".cache/*"}}); err != nil {
+			t.Fatalf("%s: %v", kind, err)
+		}
+		got := contents(t, work)
+		if _, forged := got[".cache/huggingface/download/x.metadata"]; forged || got["many/1099.txt"] != "same" {
+			t.Errorf("%s: the repository wrote the folder's records", kind)
+		}
+	}
+}
+
 func TestSelection(t *testing.T) {
 	f := start(t)
 	c := f.client(client.Options{})

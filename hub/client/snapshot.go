@@ -289,6 +289,9 @@ func (c *Client) CopyTo(ctx context.Context, dir string, s Source, sel Selection
 	}
 	var stale []entry
 	for _, e := range chosen {
+		if isBookkeeping(e.Path) {
+			continue
+		}
 		current, err := w.current(commit, e.File)
 		if err != nil {
 			return err

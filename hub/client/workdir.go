@@ -49,6 +49,13 @@ func newWorkDir(dir string) (workDir, error) {
 	return w, os.WriteFile(ignore, []byte("*"), 0o666)
 }
 
+// isBookkeeping reports whether a file of a repository would overwrite what
+// the folder's own records are: someone uploaded such a folder whole.
+func isBookkeeping(path string) bool {
+	const records = ".cache/huggingface/"
+	return len(path) > len(records) && strings.EqualFold(path[:len(records)], records)
+}
+
 // workFile is where a file and what is known of it lie.
 type workFile struct {
 	path, metadata, lock string
