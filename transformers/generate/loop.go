@@ -295,3 +295,24 @@ func inherit(kvs []*nn.KV, parents []int) []*nn.KV {
 	}
 	return next
 }
+
+// RunAny is Run, or Beams for each request in turn if their Config asks for
+// beams: the new tokens of each request's best sequence.
+func (e *Engine) RunAny(ctx context.Context, ws *nn.Workspace, requests ...*Request) ([][]uint32, error) {
+	ids := make([][]uint32, len(requests))
+	if len(requests) > 0 && requests[0].Config.NumBeams > 1 {
+		for i, r := range requests {
+			best, err := e.Beams(ctx, ws, r, nil)
+			if err != nil {
+				return nil, err
+			}
+			ids[i] = best[0].IDs
+		}
+		return ids, nil
+	}
+	results, err := e.Run(ctx, ws, requests...)
+	for i := range results {
+		ids[i] = results[i].IDs
+	}
+	return ids, err
+}
