@@ -12,9 +12,8 @@
 // preprocessor_config.json or the newer processor_config.json. Python has two
 // implementations that differ by a level here and there: Torchvision (the
 // default of transformers 5 wherever torchvision is installed) and Pillow.
-// Both are here and differ in three places only: the precision of the
-// resampling weights, the side on which an odd margin is padded, and whether
-// rescaling and normalising are one step.
+// Both are here; all that they differ in is said by the methods of Backend and
+// by the order of rescaling and normalising, which Torchvision does in one step.
 //
 // What a file holds is foreign: its size is checked against Limits before
 // anything of that size is allocated.
