@@ -60,10 +60,8 @@ func (c *conn) head() ([]byte, bool) {
 	began := c.in.Buffered() > 0
 	if !began {
 		// Setting a deadline costs more than looking at the clock.
-		if now := time.Now(); c.until.Sub(now) < c.front.cfg.IdleTimeout/2 {
-			if !c.setDeadline(now.Add(c.front.cfg.IdleTimeout)) {
-				return nil, false
-			}
+		if now := time.Now(); c.until.Sub(now) < c.front.cfg.IdleTimeout/2 && !c.setDeadline(now.Add(c.patience())) {
+			return nil, false
 		}
 		if c.front.closing.Load() { // after the deadline, which Shutdown moves after closing
 			return nil, false
@@ -86,6 +84,15 @@ func (c *conn) head() ([]byte, bool) {
 		}
 		want = len(head) + 1
 	}
+}
+
+// patience is how long the next request may take to begin. A new connection has
+// a request to send.
+func (c *conn) patience() time.Duration {
+	if c.until.IsZero() {
+		return c.front.cfg.HeaderTimeout
+	}
+	return c.front.cfg.IdleTimeout
 }
 
 func (c *conn) setDeadline(t time.Time) bool {
