@@ -133,7 +133,7 @@ func (c *Client) fill(ctx context.Context, s Source, commit hub.OID, f File) (st
 		if err := c.download(ctx, s, commit, f, part); err != nil {
 			return "", err
 		}
-		if err := os.Rename(part, blob); err != nil {
+		if err := os.Rename(part, blob); err != nil && !exists(blob) { // one without locks may have been first
 			return "", err
 		}
 		fresh = true
