@@ -464,6 +464,18 @@ type wire struct {
 	passed atomic.Int64
 }
 
+// counted counts what is written.
+type counted struct {
+	io.Writer
+	n *atomic.Int64
+}
+
+func (c counted) Write(p []byte) (int, error) {
+	n, err := c.Writer.Write(p)
+	c.n.Add(int64(n))
+	return n, err
+}
+
 func startWire(t *testing.T, hubURL string, silent bool, limit func(n int) int64) *wire {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -486,8 +498,7 @@ func startWire(t *testing.T, hubURL string, silent bool, limit func(n int) int64
 			context.AfterFunc(ctx, func() { in.Close(); out.Close() })
 			pumps.Go(func() { io.Copy(out, in); out.Close() })
 			pumps.Go(func() {
-				m, _ := io.CopyN(in, out, limit(n))
-				w.passed.Add(m)
+				io.CopyN(counted{in, &w.passed}, out, limit(n))
 				if silent {
 					<-ctx.Done()
 				}
