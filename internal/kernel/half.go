@@ -1,6 +1,9 @@
 package kernel
 
-import "math"
+import (
+	"math"
+	"unsafe"
+)
 
 // F16ToF32 widens IEEE binary16 numbers, exactly. dst and src have the same
 // length.
@@ -87,4 +90,35 @@ func floatToBF16(f float32) uint16 {
 		return uint16(bits>>16) | 0x40
 	}
 	return uint16((bits + 0x7fff + bits>>16&1) >> 16)
+}
+
+// widen reads stored F32, F16 or BF16 elements, at any alignment. Like the
+// products, which use weights where they lie, it is for little-endian machines.
+func widen(t Type, dst []float32, src []byte) {
+	if len(src) == 0 {
+		return
+	}
+	switch halves := unsafe.Slice((*uint16)(unsafe.Pointer(unsafe.SliceData(src))), len(src)/2); t {
+	case F32:
+		copy(unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(dst))), len(src)), src)
+	case F16:
+		F16ToF32(dst, halves)
+	case BF16:
+		BF16ToF32(dst, halves)
+	}
+}
+
+// narrow stores elements as F32, F16 or BF16, at any alignment.
+func narrow(t Type, dst []byte, src []float32) {
+	if len(dst) == 0 {
+		return
+	}
+	switch halves := unsafe.Slice((*uint16)(unsafe.Pointer(unsafe.SliceData(dst))), len(dst)/2); t {
+	case F32:
+		copy(dst, unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(src))), len(dst)))
+	case F16:
+		F32ToF16(halves, src)
+	case BF16:
+		F32ToBF16(halves, src)
+	}
 }

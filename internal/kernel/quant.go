@@ -9,14 +9,12 @@ import (
 func Dequantize(t Type, dst []float32, src []byte) {
 	n, size := t.BlockLen(), t.BlockBytes()
 	src = src[:t.RowBytes(len(dst))]
+	if !t.Quantised() {
+		widen(t, dst, src)
+		return
+	}
 	for ; len(src) > 0; dst, src = dst[n:], src[size:] {
 		switch t {
-		case F32:
-			dst[0] = math.Float32frombits(binary.LittleEndian.Uint32(src))
-		case F16:
-			dst[0] = halfAt(src, 0)
-		case BF16:
-			dst[0] = math.Float32frombits(uint32(binary.LittleEndian.Uint16(src)) << 16)
 		case Q8_0:
 			dequantQ8_0(dst[:n], src[:size])
 		case Q4_0:
@@ -36,14 +34,12 @@ func Dequantize(t Type, dst []float32, src []byte) {
 func Quantize(t Type, dst []byte, src []float32) {
 	n, size := t.BlockLen(), t.BlockBytes()
 	dst = dst[:t.RowBytes(len(src))]
+	if !t.Quantised() {
+		narrow(t, dst, src)
+		return
+	}
 	for ; len(dst) > 0; dst, src = dst[size:], src[n:] {
 		switch t {
-		case F32:
-			binary.LittleEndian.PutUint32(dst, math.Float32bits(src[0]))
-		case F16:
-			binary.LittleEndian.PutUint16(dst, floatToHalf(src[0]))
-		case BF16:
-			binary.LittleEndian.PutUint16(dst, floatToBF16(src[0]))
 		case Q8_0:
 			quantQ8_0(dst[:size], src[:n])
 		case Q4_0:
