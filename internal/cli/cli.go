@@ -33,6 +33,9 @@ type root struct {
 	Repo     repoCmd     `cmd:"" help:"Work on stored repositories."`
 	Download downloadCmd `cmd:"" help:"Download a repository, or files of one, from a hub."`
 	Inspect  inspectCmd  `cmd:"" help:"Describe a model: architecture, size, memory, tensors."`
+	Run      runCmd      `cmd:"" help:"Ask a language model, or chat with it."`
+	Pipeline pipelineCmd `cmd:"" help:"Run a model's task once: classify, translate, embed, …"`
+	Bench    benchCmd    `cmd:"" help:"Measure how fast a language model reads and writes."`
 	Version  versionCmd  `cmd:"" help:"Print the version."`
 }
 
@@ -45,6 +48,8 @@ Examples:
   pantry token create --user ada --name ci --role write
   pantry download ada/bert                         fetch a model into the cache of huggingface_hub
   pantry inspect ada/bert                          what it is and what memory it needs
+  pantry run ada/llama "Why is the sky blue?"      ask a language model
+  pantry pipeline fill-mask ada/bert "I [MASK] it" run a model's task
 `
 
 // newParser makes the parser of the command line; exit is called by --help.

@@ -1,0 +1,215 @@
+package transformers
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"runtime/debug"
+	"strings"
+	"sync"
+
+	"github.com/pantryhub/pantry/hub"
+	"github.com/pantryhub/pantry/hub/client"
+	"github.com/pantryhub/pantry/internal/kernel"
+	"github.com/pantryhub/pantry/tokenizers"
+	"github.com/pantryhub/pantry/transformers/checkpoint"
+	"github.com/pantryhub/pantry/transformers/generate"
+	"github.com/pantryhub/pantry/transformers/nn"
+)
+
+// Errors that callers can tell apart with errors.Is.
+var (
+	// ErrUnsupported: the model's architecture or the task is not one that
+	// runs here. The message lists those that do.
+	ErrUnsupported = errors.New("not supported")
+	// ErrInput: what was passed to a pipeline cannot be used.
+	ErrInput = errors.New("invalid input")
+	// ErrInternal: a bug; the message says where.
+	ErrInternal = errors.New("internal error")
+)
+
+// Options say how to open a model. The zero value is right for most.
+type Options struct {
+	// Revision is the branch, tag or commit of a model on a hub; main.
+	Revision string
+	// Client downloads models that are named by their id; one configured by
+	// HF_HOME, HF_ENDPOINT, HF_TOKEN and HF_HUB_OFFLINE if nil.
+	Client *client.Client
+	// Threads is how many processors one call uses; all if 0.
+	Threads int
+}
+
+// Model is an opened checkpoint: weights, configuration, tokenizer.
+type Model struct {
+	checkpoint *checkpoint.Checkpoint
+	dir        fs.FS
+	config     config
+	tokenizer  *tokenizers.Tokenizer // nil for a model without text
+	pool       *kernel.Pool
+	workspaces sync.Pool
+}
+
+// config are the keys of config.json that pipelines need.
+type config struct {
+	ModelType     string             `json:"model_type"`
+	Architectures []string           `json:"architectures"`
+	ID2Label      map[string]string  `json:"id2label"`
+	Label2ID      map[string]float64 `json:"label2id"`
+	NumLabels     int                `json:"num_labels"`
+	ProblemType   string             `json:"problem_type"`
+	MaxPosition   int                `json:"max_position_embeddings"`
+	NPositions    int                `json:"n_positions"`
+	PadTokenID    *uint32            `json:"pad_token_id"`
+
+	BOSTokenID          generate.IDs            `json:"bos_token_id"`
+	EOSTokenID          generate.IDs            `json:"eos_token_id"`
+	DecoderStartTokenID generate.IDs            `json:"decoder_start_token_id"`
+	ForcedBOSTokenID    generate.IDs            `json:"forced_bos_token_id"`
+	ForcedEOSTokenID    generate.IDs            `json:"forced_eos_token_id"`
+	TaskSpecificParams  map[string]taskSettings `json:"task_specific_params"`
+
+	SentenceTransformers struct {
+		ActivationFn string `json:"activation_fn"`
+	} `json:"sentence_transformers"`
+}
+
+// Open opens a model: a folder, a .gguf file, or the id of a repository on a
+// hub ("org/name"), which is downloaded into Hugging Face's cache first. A name
+// that is a path on this machine is never looked up on a hub.
+func Open(ctx context.Context, name string, o Options) (m *Model, err error) {
+	defer recovered(&err)
+	path, err := locate(ctx, name, o)
+	if err != nil {
+		return nil, err
+	}
+	c, err := checkpoint.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	m = &Model{checkpoint: c, dir: os.DirFS(c.Dir), pool: kernel.NewPool(o.Threads)}
+	m.workspaces.New = func() any { return nn.NewWorkspace(m.pool) }
+	if err := m.read(); err != nil {
+		m.Close()
+		return nil, fmt.Errorf("open model %s: %w", name, err)
+	}
+	return m, nil
+}
+
+// locate finds the folder or file of a model, and downloads it if need be.
+func locate(ctx context.Context, name string, o Options) (string, error) {
+	_, err := os.Stat(name)
+	if err == nil {
+		return name, nil
+	}
+	source, parseErr := client.ParseSource(name)
+	if parseErr != nil || strings.HasPrefix(name, ".") || strings.HasPrefix(name, "/") {
+		return "", fmt.Errorf("open model %s: %w", name, err)
+	}
+	if o.Revision != "" {
+		source.Revision = hub.Revision(o.Revision)
+	}
+	c := o.Client
+	if c == nil {
+		if c, err = client.New(client.Options{}); err != nil {
+			return "", err
+		}
+	}
+	return c.Snapshot(ctx, source, client.Selection{Exclude: unread})
+}
+
+// unread are files of a repository that no pipeline reads: other formats of
+// the same weights, and pictures.
+var unread = []string{"*.bin", "*.h5", "*.msgpack", "*.onnx", "onnx/*", "openvino/*", "*.ot", "*.tflite", "*.mlmodel", "coreml/*",
+	"*.pt", "*.pth", "*.ckpt", "*.pkl", "*.jpg", "*.jpeg", "*.png", "*.gif", "*.mp4"}
+
+func (m *Model) read() error {
+	if err := json.Unmarshal(m.checkpoint.Config, &m.config); err != nil {
+		return fmt.Errorf("config.json: %w", err)
+	}
+	if m.checkpoint.GGUF != nil {
+		t, err := tokenizers.FromGGUF(m.checkpoint.GGUF)
+		m.tokenizer = t
+		return err
+	}
+	t, err := tokenizers.Open(m.dir)
+	switch {
+	case err == nil:
+		m.tokenizer = t
+	case !errors.Is(err, fs.ErrNotExist):
+		return err
+	}
+	return nil
+}
+
+// Close ends the threads and unmaps the weights. No pipeline of the model may
+// be running or used afterwards.
+func (m *Model) Close() error {
+	m.pool.Close()
+	return m.checkpoint.Close()
+}
+
+// ModelType is config.json's model_type, for example "bert".
+func (m *Model) ModelType() string { return m.config.ModelType }
+
+// Tokenizer is the model's tokenizer, nil if it has none.
+func (m *Model) Tokenizer() *tokenizers.Tokenizer { return m.tokenizer }
+
+// text is the tokenizer, or an error for a model that has none.
+func (m *Model) text() (*tokenizers.Tokenizer, error) {
+	if m.tokenizer == nil {
+		return nil, fmt.Errorf("%w: the checkpoint has no tokenizer (tokenizer.json, or an older form of it)", ErrUnsupported)
+	}
+	return m.tokenizer, nil
+}
+
+// labels are the names of a classifier's n outputs.
+func (m *Model) labels(n int) []string {
+	names := make([]string, n)
+	for i := range names {
+		if name, ok := m.config.ID2Label[fmt.Sprint(i)]; ok {
+			names[i] = name
+			continue
+		}
+		names[i] = fmt.Sprintf("LABEL_%d", i)
+	}
+	return names
+}
+
+// maxTokens is how many tokens the model reads at most; 0 if it does not say.
+func (m *Model) maxTokens() int {
+	limit := max(m.config.MaxPosition, m.config.NPositions)
+	if first, ok := paddedPositions[m.config.ModelType]; ok && limit > 0 {
+		limit -= first // the table of positions has rows that no token takes
+		if m.config.PadTokenID != nil {
+			limit -= int(*m.config.PadTokenID)
+		}
+	}
+	if m.tokenizer != nil {
+		if n := m.tokenizer.Special().MaxLength; n > 0 && (limit == 0 || n < limit) {
+			limit = n
+		}
+	}
+	return limit
+}
+
+// paddedPositions are the model types whose positions begin behind the padding
+// id, by so many rows.
+var paddedPositions = map[string]int{"roberta": 1, "xlm-roberta": 1, "camembert": 1, "mpnet": 1}
+
+// workspace lends the memory of one forward pass; done gives it back.
+func (m *Model) workspace() (ws *nn.Workspace, done func()) {
+	ws = m.workspaces.Get().(*nn.Workspace)
+	ws.Arena.Reset()
+	return ws, func() { m.workspaces.Put(ws) }
+}
+
+// recovered turns a panic into an error: a bug in a network must not end the
+// program that called it.
+func recovered(err *error) {
+	if r := recover(); r != nil {
+		*err = fmt.Errorf("%w: %v\n%s", ErrInternal, r, debug.Stack())
+	}
+}
