@@ -50,8 +50,9 @@ type Checkpoint struct {
 	// Bytes is the size of the weights' files.
 	Bytes int64
 
-	entries map[string]entry
-	maps    []mapping
+	entries  map[string]entry
+	maps     []mapping
+	adapters []*Adapter
 }
 
 // Open opens a folder or a .gguf file. The error wraps fs.ErrNotExist,
@@ -75,6 +76,29 @@ func Open(path string) (*Checkpoint, error) {
 		return nil, fmt.Errorf("open model %s: %w", path, err)
 	}
 	return c, nil
+}
+
+// OpenFile opens one safetensors file that is not a whole model: an adapter.
+// Config is empty.
+func OpenFile(path string) (*Checkpoint, error) {
+	c := &Checkpoint{Dir: filepath.Dir(path), entries: map[string]entry{}}
+	if err := c.openSafetensors(path); err != nil {
+		c.Close()
+		return nil, fmt.Errorf("open %s: %w", filepath.Base(path), err)
+	}
+	return c, nil
+}
+
+// Rename gives tensors other names, or drops those for which keep is false. It
+// must not be called once networks are built.
+func (c *Checkpoint) Rename(rename func(name string) (changed string, keep bool)) {
+	renamed := make(map[string]entry, len(c.entries))
+	for name, e := range c.entries {
+		if changed, keep := rename(name); keep {
+			renamed[changed] = e
+		}
+	}
+	c.entries = renamed
 }
 
 // Close unmaps the files. No tensor may be in use.

@@ -23,6 +23,7 @@ type Weights struct {
 type loading struct {
 	checkpoint *Checkpoint
 	used       map[string]bool
+	adapted    map[*Adapter]int // layers
 	problems   []error
 }
 
@@ -31,7 +32,7 @@ const maxProblems = 8
 
 // Weights is the outermost scope, for building one network.
 func (c *Checkpoint) Weights() Weights {
-	return Weights{of: &loading{checkpoint: c, used: map[string]bool{}}}
+	return Weights{of: &loading{checkpoint: c, used: map[string]bool{}, adapted: map[*Adapter]int{}}}
 }
 
 // Sub is the scope of a module, by a dotted path.
@@ -58,8 +59,19 @@ func (w Weights) Root(probe string, prefixes ...string) Weights {
 
 // Has reports whether the scope holds a tensor.
 func (w Weights) Has(name string) bool {
-	_, ok := w.of.checkpoint.entries[w.prefix+name]
+	_, ok := w.of.checkpoint.find(w.prefix + name)
 	return ok
+}
+
+// find looks in what adapters saved first.
+func (c *Checkpoint) find(name string) (entry, bool) {
+	for _, a := range c.adapters {
+		if e, ok := a.Saved.entries[name]; ok {
+			return e, true
+		}
+	}
+	e, ok := c.entries[name]
+	return e, ok
 }
 
 // Matrix is a weight of shape (rows, cols); further dimensions of the stored
@@ -73,6 +85,12 @@ func (w Weights) Matrix(name string, rows, cols int) kernel.Matrix {
 		w.fail("%s has shape %v, want (%d, %d)", name, e.shape, rows, cols)
 	}
 	return e.matrix
+}
+
+// Linear is Matrix("weight"), with the changes of the adapters that are to be
+// merged.
+func (w Weights) Linear(rows, cols int) kernel.Matrix {
+	return w.merged(w.Matrix("weight", rows, cols))
 }
 
 // Transposed is a copy of a weight that is stored as (cols, rows), turned into
@@ -90,11 +108,14 @@ func (w Weights) Transposed(name string, rows, cols int) kernel.Matrix {
 			copy(data[(r*cols+c)*size:(r*cols+c+1)*size], stored.Data[(c*rows+r)*size:])
 		}
 	}
-	return kernel.Matrix{Type: stored.Type, Rows: rows, Cols: cols, Data: data}
+	return w.merged(kernel.Matrix{Type: stored.Type, Rows: rows, Cols: cols, Data: data})
 }
 
 // Shape is the stored shape of a tensor, nil if it is missing.
-func (w Weights) Shape(name string) []int { return w.of.checkpoint.entries[w.prefix+name].shape }
+func (w Weights) Shape(name string) []int {
+	e, _ := w.of.checkpoint.find(w.prefix + name)
+	return e.shape
+}
 
 // Vector is a copy of a tensor of n numbers: a bias or a norm's weight.
 func (w Weights) Vector(name string, n int) []float32 {
@@ -151,7 +172,7 @@ func (e entry) floats() []float32 {
 }
 
 func (w Weights) lookup(name string) (entry, bool) {
-	e, ok := w.of.checkpoint.entries[w.prefix+name]
+	e, ok := w.of.checkpoint.find(w.prefix + name)
 	if !ok {
 		w.fail("%s is missing", name)
 	}
@@ -168,7 +189,7 @@ func (w Weights) fail(format string, args ...any) {
 func (w Weights) Err() error {
 	problems := w.of.problems
 	if len(problems) == 0 {
-		return nil
+		return w.unusedAdapter()
 	}
 	var more error
 	if len(problems) > maxProblems {

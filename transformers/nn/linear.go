@@ -11,21 +11,12 @@ type Linear struct {
 	W    kernel.Matrix
 	Bias []float32 // nil: none
 	// LowRank are the adapters by id; a missing one is nil. See Workspace.Adapters.
-	LowRank []*LowRank
-}
-
-// LowRank is what a LoRA adapter adds to one linear layer:
-// Scale · (x·Aᵀ)·Bᵀ with A of shape (rank, in) and B (out, rank).
-//
-// Source: Hu et al. 2021, "LoRA: Low-Rank Adaptation of Large Language Models".
-type LowRank struct {
-	A, B  kernel.Matrix
-	Scale float32
+	LowRank []*checkpoint.LowRank
 }
 
 // NewLinear reads weight (out, in) and, if the layer has one, bias (out).
 func NewLinear(w checkpoint.Weights, in, out int, bias bool) Linear {
-	l := Linear{W: w.Matrix("weight", out, in)}
+	l := Linear{W: w.Linear(out, in), LowRank: w.LowRank()}
 	if bias {
 		l.Bias = w.Vector("bias", out)
 	}
@@ -36,18 +27,30 @@ func NewLinear(w checkpoint.Weights, in, out int, bias bool) Linear {
 // value) into layers of so many outputs each. They share the weights.
 func (l Linear) Split(outs ...int) []Linear {
 	parts := make([]Linear, len(outs))
-	lo, row := 0, l.W.Type.RowBytes(l.W.Cols)
+	lo := 0
 	for i, out := range outs {
 		parts[i].W = kernel.Matrix{Type: l.W.Type, Rows: out, Cols: l.W.Cols}
 		if l.W.Data != nil { // nil: missing, which Weights reports
-			parts[i].W.Data = l.W.Data[lo*row : (lo+out)*row]
+			parts[i].W = rows(l.W, lo, lo+out)
 		}
 		if l.Bias != nil {
 			parts[i].Bias = l.Bias[lo : lo+out]
 		}
+		for _, a := range l.LowRank { // A is shared, B has a row for each output
+			if a != nil {
+				a = &checkpoint.LowRank{A: a.A, B: rows(a.B, lo, lo+out), Scale: a.Scale}
+			}
+			parts[i].LowRank = append(parts[i].LowRank, a)
+		}
 		lo += out
 	}
 	return parts
+}
+
+// rows is rows lo to hi of a matrix, sharing the numbers.
+func rows(m kernel.Matrix, lo, hi int) kernel.Matrix {
+	size := m.Type.RowBytes(m.Cols)
+	return kernel.Matrix{Type: m.Type, Rows: hi - lo, Cols: m.Cols, Data: m.Data[lo*size : hi*size]}
 }
 
 // Forward is (tokens, in) -> (tokens, out).
@@ -62,7 +65,7 @@ func (l *Linear) Forward(ws *Workspace, x tensor.Tensor) tensor.Tensor {
 func (l *Linear) finish(ws *Workspace, x, y tensor.Tensor) {
 	for _, id := range ws.Adapters {
 		if id < len(l.LowRank) && l.LowRank[id] != nil {
-			l.LowRank[id].add(ws, x, y)
+			addLowRank(ws, l.LowRank[id], x, y)
 		}
 	}
 	if l.Bias != nil {
@@ -72,7 +75,7 @@ func (l *Linear) finish(ws *Workspace, x, y tensor.Tensor) {
 	}
 }
 
-func (a *LowRank) add(ws *Workspace, x, y tensor.Tensor) {
+func addLowRank(ws *Workspace, a *checkpoint.LowRank, x, y tensor.Tensor) {
 	mark := ws.Arena.Mark()
 	down := ws.Arena.New(x.Rows(), a.A.Rows)
 	kernel.MatMul(ws.Pool, &ws.scratch, down.Data, x.Data, x.Rows(), &a.A)

@@ -1,0 +1,139 @@
+package checkpoint
+
+import (
+	"fmt"
+	"math"
+	"strings"
+
+	"github.com/pantryhub/pantry/internal/kernel"
+)
+
+// LowRank is what an adapter adds to one linear layer: Scale · (x·Aᵀ)·Bᵀ, with
+// A of shape (rank, in) and B (out, rank).
+//
+// Source: Hu et al. 2021, "LoRA: Low-Rank Adaptation of Large Language Models".
+type LowRank struct {
+	A, B  kernel.Matrix
+	Scale float32
+	// Magnitude are the lengths that DoRA gives the rows of the sum; nil for
+	// LoRA. Such a part can only be merged.
+	//
+	// Source: Liu et al. 2024, "DoRA: Weight-Decomposed Low-Rank Adaptation".
+	Magnitude []float32
+}
+
+// Adapter is a set of changes to a checkpoint. Package adapter reads one from a
+// folder.
+type Adapter struct {
+	Name string
+	// Parts are the changes by the dotted path of the linear layer.
+	Parts map[string]LowRank
+	// Saved are tensors that replace the checkpoint's, or that it lacks: the
+	// head of a task.
+	Saved *Checkpoint
+	// Merge adds the changes to the weights when a network is built, which
+	// costs memory but no time afterwards; otherwise they are applied by the
+	// passes that ask for the adapter.
+	Merge bool
+}
+
+// With is the checkpoint with adapters, whose order gives their numbers. They
+// stay open as long as the checkpoint.
+func (c *Checkpoint) With(adapters ...*Adapter) *Checkpoint {
+	changed := *c
+	changed.adapters = adapters
+	return &changed
+}
+
+// part finds an adapter's change to the layer of a scope. The paths may differ
+// by the prefix of the head's class ("bert.encoder…" or "encoder…").
+func (a *Adapter) part(path string) (LowRank, bool) {
+	if p, ok := a.Parts[path]; ok {
+		return p, true
+	}
+	for name, p := range a.Parts {
+		if strings.HasSuffix(name, "."+path) || strings.HasSuffix(path, "."+name) {
+			return p, true
+		}
+	}
+	return LowRank{}, false
+}
+
+// LowRank are the changes to the linear layer of the scope, by the adapters'
+// numbers; nil if there is none. Merged ones are not among them.
+func (w Weights) LowRank() []*LowRank {
+	path := strings.TrimSuffix(w.prefix, ".")
+	var list []*LowRank
+	for i, a := range w.of.checkpoint.adapters {
+		p, ok := a.part(path)
+		if !ok || a.Merge {
+			continue
+		}
+		w.of.adapted[a]++
+		if p.Magnitude != nil {
+			w.fail("%s.weight: adapter %s is DoRA, which can only be merged", path, a.Name)
+			continue
+		}
+		for len(list) <= i {
+			list = append(list, nil)
+		}
+		list[i] = &p
+	}
+	return list
+}
+
+// merged is a weight with the changes of the adapters that are to be merged.
+func (w Weights) merged(m kernel.Matrix) kernel.Matrix {
+	path := strings.TrimSuffix(w.prefix, ".")
+	for _, a := range w.of.checkpoint.adapters {
+		p, ok := a.part(path)
+		if !ok || !a.Merge {
+			continue
+		}
+		w.of.adapted[a]++
+		if m.Type.Quantised() {
+			w.fail("weight is quantised (%v): adapter %s can be applied, not merged", m.Type, a.Name)
+			return m
+		}
+		if p.A.Cols != m.Cols || p.B.Rows != m.Rows || p.A.Rows != p.B.Cols {
+			w.fail("weight is (%d, %d); adapter %s has (%d, %d) and (%d, %d)", m.Rows, m.Cols, a.Name, p.B.Rows, p.B.Cols, p.A.Rows, p.A.Cols)
+			return m
+		}
+		m = p.merge(m)
+	}
+	return m
+}
+
+// merge is m + Scale·B·A, in F32.
+func (p *LowRank) merge(m kernel.Matrix) kernel.Matrix {
+	sum := make([]float32, m.Rows*m.Cols)
+	a := make([]float32, p.A.Rows*m.Cols)
+	for r := range p.A.Rows {
+		p.A.Row(a[r*m.Cols:(r+1)*m.Cols], r)
+	}
+	b := make([]float32, p.B.Cols)
+	for o := range m.Rows {
+		row := sum[o*m.Cols : (o+1)*m.Cols]
+		m.Row(row, o)
+		p.B.Row(b, o)
+		for r, v := range b {
+			kernel.Axpy(row, p.Scale*v, a[r*m.Cols:(r+1)*m.Cols])
+		}
+		if p.Magnitude != nil {
+			length := math.Sqrt(float64(kernel.Dot(row, row)))
+			kernel.Scale(row, float32(float64(p.Magnitude[o])/length))
+		}
+	}
+	return kernel.MatrixOf(sum, m.Rows, m.Cols)
+}
+
+// unusedAdapter is an error for an adapter that changes nothing of the network:
+// it was made for another.
+func (w Weights) unusedAdapter() error {
+	for _, a := range w.of.checkpoint.adapters {
+		if len(a.Parts) > 0 && w.of.adapted[a] == 0 {
+			return fmt.Errorf("%w: none of the %d layers that adapter %s changes is in the model", ErrFormat, len(a.Parts), a.Name)
+		}
+	}
+	return nil
+}
