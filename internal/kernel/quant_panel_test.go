@@ -281,8 +281,8 @@ func checkProduct(t *testing.T, name string, w *Matrix, x, got []float32, n int)
 	}
 }
 
-// TestQuantMatMulAgrees: every implementation and every split of rows computes
-// the same, but for the order of float32 sums.
+// TestQuantMatMulAgrees: every implementation computes the same but for the
+// rounding of float32 sums, and exactly the same in batches of any size.
 func TestQuantMatMulAgrees(t *testing.T) {
 	r := newRand(7)
 	pool := NewPool(2)
@@ -298,6 +298,9 @@ func TestQuantMatMulAgrees(t *testing.T) {
 		task := quantTask{weights: []*Matrix{&w}, dst: [][]float32{want}}
 		task.run(pool, &portableQuant, x, n)
 		for _, k := range quantLevels() {
+			whole := make([]float32, n*rows)
+			task := quantTask{weights: []*Matrix{&w}, dst: [][]float32{whole}}
+			task.run(pool, k.quantKernels, x, n)
 			for _, step := range []int{1, 3, 8, n} {
 				got := make([]float32, n*rows)
 				task := quantTask{}
@@ -310,6 +313,9 @@ func TestQuantMatMulAgrees(t *testing.T) {
 				for i := range want {
 					if d := math.Abs(float64(got[i] - want[i])); !(d < 5e-5) {
 						t.Fatalf("%s %s by %d: element %d: got %v, want %v", k.name, typ, step, i, got[i], want[i])
+					}
+					if got[i] != whole[i] {
+						t.Fatalf("%s %s by %d: element %d is %v, but %v in a batch of %d", k.name, typ, step, i, got[i], whole[i], n)
 					}
 				}
 			}
