@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"runtime/debug"
 	"strings"
 	"sync"
@@ -15,6 +16,7 @@ import (
 	"github.com/pantryhub/pantry/hub/client"
 	"github.com/pantryhub/pantry/internal/kernel"
 	"github.com/pantryhub/pantry/tokenizers"
+	"github.com/pantryhub/pantry/transformers/adapter"
 	"github.com/pantryhub/pantry/transformers/checkpoint"
 	"github.com/pantryhub/pantry/transformers/generate"
 	"github.com/pantryhub/pantry/transformers/nn"
@@ -40,6 +42,18 @@ type Options struct {
 	Client *client.Client
 	// Threads is how many processors one call uses; all if 0.
 	Threads int
+	// Adapters are folders of LoRA adapters that change the model.
+	Adapters []AdapterOptions
+}
+
+// AdapterOptions name a LoRA adapter in PEFT's format.
+type AdapterOptions struct {
+	// Path is a folder with adapter_config.json.
+	Path string
+	// Merge adds the adapter to the weights once, which costs memory but no
+	// time; otherwise the weights stay mapped and shared, and a few small
+	// products are added to each call.
+	Merge bool
 }
 
 // Model is an opened checkpoint: weights, configuration, tokenizer.
@@ -50,6 +64,8 @@ type Model struct {
 	tokenizer  *tokenizers.Tokenizer // nil for a model without text
 	pool       *kernel.Pool
 	workspaces sync.Pool
+	adapters   []*checkpoint.Adapter
+	applied    []int // numbers of those that are not merged
 }
 
 // config are the keys of config.json that pipelines need.
@@ -90,7 +106,15 @@ func Open(ctx context.Context, name string, o Options) (m *Model, err error) {
 		return nil, err
 	}
 	m = &Model{checkpoint: c, dir: os.DirFS(c.Dir), pool: kernel.NewPool(o.Threads)}
-	m.workspaces.New = func() any { return nn.NewWorkspace(m.pool) }
+	m.workspaces.New = func() any {
+		ws := nn.NewWorkspace(m.pool)
+		ws.Adapters = m.applied
+		return ws
+	}
+	if err := m.adapt(o.Adapters); err != nil {
+		m.Close()
+		return nil, err
+	}
 	if err := m.read(); err != nil {
 		m.Close()
 		return nil, fmt.Errorf("open model %s: %w", name, err)
@@ -144,11 +168,31 @@ func (m *Model) read() error {
 	return nil
 }
 
+// adapt puts the adapters over the checkpoint.
+func (m *Model) adapt(list []AdapterOptions) error {
+	for i, o := range list {
+		a, err := adapter.Open(o.Path, filepath.Base(o.Path), o.Merge)
+		if err != nil {
+			return err
+		}
+		m.adapters = append(m.adapters, a)
+		if !o.Merge {
+			m.applied = append(m.applied, i)
+		}
+	}
+	m.checkpoint = m.checkpoint.With(m.adapters...)
+	return nil
+}
+
 // Close ends the threads and unmaps the weights. No pipeline of the model may
 // be running or used afterwards.
 func (m *Model) Close() error {
 	m.pool.Close()
-	return m.checkpoint.Close()
+	err := m.checkpoint.Close()
+	for _, a := range m.adapters {
+		err = errors.Join(err, a.Saved.Close())
+	}
+	return err
 }
 
 // ModelType is config.json's model_type, for example "bert".

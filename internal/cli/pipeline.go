@@ -19,6 +19,8 @@ type localModel struct {
 	Model    string `arg:"" help:"Folder, .gguf file, or a repository of a hub: namespace/name, which is downloaded first."`
 	Revision string `env:"-" help:"Branch, tag or commit of a repository; main if not given."`
 	Threads  int    `env:"-" help:"Processors to use; all if not given."`
+
+	Adapter []string `env:"-" sep:"none" type:"existingdir" placeholder:"DIR" help:"Folder of a LoRA adapter to apply. May be repeated."`
 }
 
 // open opens the model, with a bar for what has to be downloaded.
@@ -28,7 +30,11 @@ func (l localModel) open(ctx context.Context, streams Streams) (*transformers.Mo
 	if err != nil {
 		return nil, err
 	}
-	m, err := transformers.Open(ctx, l.Model, transformers.Options{Revision: l.Revision, Threads: l.Threads, Client: from})
+	o := transformers.Options{Revision: l.Revision, Threads: l.Threads, Client: from}
+	for _, dir := range l.Adapter {
+		o.Adapters = append(o.Adapters, transformers.AdapterOptions{Path: dir})
+	}
+	m, err := transformers.Open(ctx, l.Model, o)
 	bar.Close()
 	return m, userError(err)
 }
