@@ -3,6 +3,7 @@ package generate
 import (
 	"fmt"
 	"math"
+	mathbits "math/bits"
 	"slices"
 	"sync"
 )
@@ -11,12 +12,15 @@ import (
 // those that may come next. It is safe for use by several goroutines; make one
 // per tokenizer.
 type Vocabulary struct {
-	tokens [][]byte   // by id
-	sorted []uint32   // ids of the tokens that are not empty, in the order of their bytes
-	nodes  []trieNode // of the trie of all tokens, each before its children
+	tokens  [][]byte   // by id
+	sorted  []uint32   // ids of the tokens that are not empty, in the order of their bytes
+	nodes   []trieNode // of the trie of all tokens, each before its children
+	longest int        // bytes of the longest token
 
-	mu    sync.Mutex
-	bases map[int32]*base // of the states that all automata have
+	mu          sync.Mutex
+	bases       map[top]*base // of the states that all automata have
+	lengths     []length      // by token, from the beginning of a character in a string; see count
+	exitLengths []length      // by exit of the base of that place
 }
 
 // trieNode is a prefix of tokens.
@@ -34,10 +38,11 @@ const maxTokenLen = 1 << 12
 // tokens, which add none, are empty: they can never be part of constrained
 // output.
 func NewVocabulary(tokens [][]byte) *Vocabulary {
-	v := &Vocabulary{tokens: tokens, bases: map[int32]*base{}}
+	v := &Vocabulary{tokens: tokens, bases: map[top]*base{}}
 	for id, t := range tokens {
 		if len(t) > 0 && len(t) <= maxTokenLen {
 			v.sorted = append(v.sorted, uint32(id))
+			v.longest = max(v.longest, len(t))
 		}
 	}
 	slices.SortStableFunc(v.sorted, func(a, b uint32) int { return slices.Compare(tokens[a], tokens[b]) })
@@ -71,8 +76,8 @@ type bits []uint64
 
 func (b bits) set(id uint32) { b[id/64] |= 1 << (id % 64) }
 
-// base is what a state says about tokens by itself, whatever is below it on
-// the stack.
+// base is what the top of a stack says about tokens by itself, whatever is
+// below it.
 type base struct {
 	allowed bits
 	exits   []int32 // nodes of the trie at which the rule of the state has ended, and tokens go on
@@ -91,7 +96,7 @@ func (v *Vocabulary) walk(m *machine, c, below int32, allowed bits, exit func(no
 	for i := from; i < over; {
 		n := &v.nodes[i]
 		at := stack[n.depth-depth]
-		next := m.configs[at].next[n.last]
+		next := m.next[int(at&numbers)<<8|int(n.last)]
 		if next == 0 {
 			next = m.step(at, n.last)
 		}
@@ -99,10 +104,10 @@ func (v *Vocabulary) walk(m *machine, c, below int32, allowed bits, exit func(no
 			i = n.end
 			continue
 		}
-		for k := n.first; k < n.over; k++ {
-			allowed.set(v.sorted[k])
+		for _, id := range v.sorted[n.first:n.over] {
+			allowed.set(id)
 		}
-		if exit != nil && n.end > i+1 && m.ends(next) {
+		if next&atEnd != 0 && exit != nil && n.end > i+1 {
 			exit(i)
 		}
 		stack = append(stack[:n.depth-depth+1], next)
@@ -110,11 +115,20 @@ func (v *Vocabulary) walk(m *machine, c, below int32, allowed bits, exit func(no
 	}
 }
 
-// base computes what a state allows.
-func (v *Vocabulary) base(a *automaton, state int32) *base {
+// top is the top of a stack, as far as it decides by itself which tokens may
+// come: a state, and for one within a character also the state of the string
+// that it goes back to; otherwise back is -1.
+type top struct{ state, back int32 }
+
+// base computes what a top allows.
+func (v *Vocabulary) base(a *automaton, t top) *base {
 	b := &base{allowed: make(bits, len(v.tokens)/64+1)}
 	m := newMachine(a, tokenDepth)
-	v.walk(m, m.start(state, bottom), -1, b.allowed, func(node int32) { b.exits = append(b.exits, node) })
+	parent := int32(bottom)
+	if t.back >= 0 {
+		parent = m.node(t.back, bottom, 0)
+	}
+	v.walk(m, m.config([]int32{m.node(t.state, parent, 0)}), -1, b.allowed, func(node int32) { b.exits = append(b.exits, node) })
 	return b
 }
 
@@ -130,30 +144,119 @@ type Schema struct {
 
 type baseKey struct {
 	vocab *Vocabulary
-	state int32
+	top   top
 }
 
-// base is what a state allows, computed once.
-func (s *Schema) base(v *Vocabulary, state int32) *base {
-	if int(state) < s.aut.builtins {
+// base is what a top allows, computed once.
+func (s *Schema) base(v *Vocabulary, t top) *base {
+	if t.back >= 0 && s.aut.states[t.back].counted {
+		at := &s.aut.states[t.back]
+		switch {
+		case at.need == 0 && at.room >= v.longest: // no token can reach the limit
+			t.back = s.aut.rules.body
+		case t.state == s.aut.rules.char:
+			return s.countedBase(v, t.back)
+		}
+	}
+	if int(max(t.state, t.back)) < s.aut.builtins {
 		v.mu.Lock()
 		defer v.mu.Unlock()
-		b := v.bases[state]
+		b := v.bases[t]
 		if b == nil {
-			b = v.base(s.aut, state)
-			v.bases[state] = b
+			b = v.base(s.aut, t)
+			v.bases[t] = b
 		}
 		return b
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	key := baseKey{v, state}
+	key := baseKey{v, t}
 	b := s.bases[key]
 	if b == nil {
-		b = v.base(s.aut, state)
+		b = v.base(s.aut, t)
 		s.bases[key] = b
 	}
 	return b
+}
+
+// countedBase is the base of the beginning of a character that goes back to a
+// state of a string of limited length: what a string without limits allows, as
+// far as it fits.
+func (s *Schema) countedBase(v *Vocabulary, back int32) *base {
+	char := s.aut.rules.char
+	all := s.base(v, top{char, s.aut.rules.body})
+	v.count(s.aut)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	key := baseKey{v, top{char, back}}
+	if b := s.bases[key]; b != nil {
+		return b
+	}
+	at := &s.aut.states[back]
+	fits := func(l length) bool {
+		n := int(l.chars) - 1 // behind the one that goes back
+		return n <= at.room && (!l.closed || n >= at.need)
+	}
+	b := &base{allowed: make(bits, len(all.allowed))}
+	for i, w := range all.allowed {
+		for ; w != 0; w &= w - 1 {
+			if id := i*64 + mathbits.TrailingZeros64(w); fits(v.lengths[id]) {
+				b.allowed[i] |= w & -w
+			}
+		}
+	}
+	for i, exit := range all.exits {
+		if fits(v.exitLengths[i]) {
+			b.exits = append(b.exits, exit)
+		}
+	}
+	s.bases[key] = b
+	return b
+}
+
+// length is how much of a string a token is: the characters it begins, and
+// whether the string ends in it.
+type length struct {
+	chars  uint16
+	closed bool
+}
+
+// count fills lengths and exitLengths.
+func (v *Vocabulary) count(a *automaton) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.lengths != nil {
+		return
+	}
+	v.lengths = make([]length, len(v.tokens))
+	m := newMachine(a, 0)
+	body := m.node(a.rules.body, bottom, 0)
+	between := m.at(body)
+	configs := []int32{m.config([]int32{m.node(a.rules.char, body, 0)})}
+	lengths := []length{{}}
+	for i := int32(0); i < int32(len(v.nodes)); {
+		n := &v.nodes[i]
+		at, l := configs[n.depth], lengths[n.depth]
+		next := m.step(at, n.last)
+		if next == dead {
+			i = n.end
+			continue
+		}
+		switch {
+		case at == between && n.last == '"':
+			l.closed = true
+		case at == between || n.depth == 0:
+			l.chars++
+		}
+		for _, id := range v.sorted[n.first:n.over] {
+			v.lengths[id] = l
+		}
+		if next&atEnd != 0 && n.end > i+1 {
+			v.exitLengths = append(v.exitLengths, l)
+		}
+		configs, lengths = append(configs[:n.depth+1], next), append(lengths[:n.depth+1], l)
+		i++
+	}
 }
 
 // Constraint is a Mask that lets a document of a Schema through, byte for
@@ -165,10 +268,16 @@ type Constraint struct {
 	m      *machine
 	at     int32
 	masks  map[int32]bits // by configuration
+	ends   []float32      // scores of the tokens that end the sequence
 }
 
-// maxMasks bounds the masks that a Constraint remembers.
-const maxMasks = 64
+// maxMasks bounds the masks that a Constraint remembers. maxTops is the number
+// of stacks up to which a mask is put together from those of their tops; for
+// more, as some patterns have, it is found in one walk over the tokens.
+const (
+	maxMasks = 64
+	maxTops  = 12
+)
 
 // Constrain is a constraint to a document of the schema, which begins with the
 // next token.
@@ -196,7 +305,7 @@ func (m *machine) copyOf(from *machine, c int32) int32 {
 		return m.node(from.nodes[n].state, stack(from.nodes[n].parent), from.nodes[n].depth)
 	}
 	var work []int32
-	for _, n := range from.configs[c].nodes {
+	for _, n := range from.stacks(c) {
 		work = append(work, stack(n))
 	}
 	m.work = work
@@ -204,7 +313,7 @@ func (m *machine) copyOf(from *machine, c int32) int32 {
 }
 
 // Complete tells whether the text so far is a document of the schema.
-func (c *Constraint) Complete() bool { return c.m.ends(c.at) }
+func (c *Constraint) Complete() bool { return c.at&atEnd != 0 }
 
 // Accept reads a token that the Mask allowed.
 func (c *Constraint) Accept(id uint32) error {
@@ -235,26 +344,44 @@ func (c *Constraint) AcceptBytes(text []byte) error {
 // Mask bans the tokens that cannot come next.
 func (c *Constraint) Mask(scores []float32, eos []uint32) {
 	allowed := c.allowed()
-	ends := eos
-	if !c.Complete() {
-		ends = nil
+	c.ends = c.ends[:0]
+	for _, id := range eos {
+		x := negInf
+		if c.Complete() && int(id) < len(scores) {
+			x = scores[id]
+		}
+		c.ends = append(c.ends, x)
 	}
 	for at := 0; at < len(scores); at += 64 {
 		word := uint64(0)
 		if at/64 < len(allowed) {
 			word = allowed[at/64]
 		}
-		if word == math.MaxUint64 {
-			continue
-		}
 		part := scores[at:min(at+64, len(scores))]
-		for i := range part {
-			if word&(1<<i) == 0 && !slices.Contains(ends, uint32(at+i)) {
+		switch word {
+		case math.MaxUint64:
+		case 0:
+			for i := range part {
 				part[i] = negInf
+			}
+		default:
+			for banned := ^word; banned != 0; banned &= banned - 1 {
+				if i := mathbits.TrailingZeros64(banned); i < len(part) {
+					part[i] = negInf
+				}
 			}
 		}
 	}
+	for i, id := range eos {
+		if int(id) < len(scores) {
+			scores[id] = c.ends[i]
+		}
+	}
 }
+
+// deep tells that a token could reach the limit of the nesting, which a base
+// does not see coming.
+func (c *Constraint) deep(n int32) bool { return c.m.depth(n)+tokenDepth > maxDepth }
 
 // allowed are the tokens that may come next.
 func (c *Constraint) allowed() bits {
@@ -262,16 +389,22 @@ func (c *Constraint) allowed() bits {
 		return b
 	}
 	out := make(bits, len(c.vocab.tokens)/64+1)
-	for _, n := range c.m.configs[c.at].nodes {
+	stacks := c.m.stacks(c.at)
+	if len(stacks) > maxTops || slices.ContainsFunc(stacks, c.deep) {
+		c.vocab.walk(c.m, c.at, -1, out, nil)
+		stacks = nil
+	}
+	for _, n := range stacks {
 		if n == bottom {
 			continue
 		}
-		if c.m.depth(n)+tokenDepth > maxDepth { // base does not see the limit coming
-			c.vocab.walk(c.m, c.at, -1, out, nil)
-			continue
-		}
 		node := c.m.nodes[n]
-		b := c.schema.base(c.vocab, node.state)
+		t := top{node.state, -1}
+		if c.schema.aut.states[node.state].part {
+			up := c.m.nodes[node.parent]
+			t.back, node.parent = up.state, up.parent
+		}
+		b := c.schema.base(c.vocab, t)
 		for i, w := range b.allowed {
 			out[i] |= w
 		}

@@ -1,6 +1,7 @@
 package generate
 
 import (
+	"math"
 	"slices"
 	"unicode/utf8"
 )
@@ -12,16 +13,22 @@ type automaton struct {
 	states   []autState
 	builtins int // the first states, which are the same in every automaton
 	rules    builtinRules
-	root     int32 // where the document begins
+	classes  map[string]int32 // rules of sets of characters, see chars
+	root     int32            // where the document begins
 }
 
-// autState is a state. A final state ends its rule; nests marks the first state
-// of an object or an array.
+// autState is a state.
 type autState struct {
-	edges        []edge
-	eps          []int32
-	calls        []autCall
-	final, nests bool
+	edges []edge
+	eps   []int32
+	calls []autCall
+	final bool // it ends its rule
+	nests bool // it begins an object or an array
+	part  bool // it is within a character, a rule that is never looked at alone
+	// In a string of limited length: how many characters must still come, and
+	// how many may.
+	counted    bool
+	need, room int
 }
 
 // edge is taken by the bytes lo to hi.
@@ -35,7 +42,7 @@ type autCall struct{ start, back int32 }
 
 // builtinRules are the first states of the rules that every schema may need.
 type builtinRules struct {
-	space, char, plainChar, str, key, number, integer, value, object, array int32
+	space, char, plainChar, str, body, key, number, integer, value, object, array int32
 }
 
 // maxStates bounds an automaton; what needs more is refused.
@@ -99,12 +106,16 @@ func (a *automaton) choice(starts []int32) int32 {
 // not with space; within objects and arrays there may be one space, or a
 // newline with up to maxIndent spaces or tabs.
 func newAutomaton() *automaton {
-	a := &automaton{}
+	a := &automaton{classes: map[string]int32{}}
 	r := &a.rules
 	r.space = a.spaceRule()
 	r.char = a.charRule(true)
 	r.plainChar = a.charRule(false)
+	for i := range a.states[r.char:] {
+		a.states[int(r.char)+i].part = true
+	}
 	r.str = a.repeated(r.char)
+	r.body = a.states[r.str].edges[0].to
 	r.key = a.repeated(r.plainChar)
 	r.number = a.numberRule()
 	r.integer = a.integerRule()
@@ -202,6 +213,10 @@ func (a *automaton) counted(char int32, lo, hi int) int32 {
 	start := a.add()
 	s, end := a.bytes(start, `"`), a.addFinal()
 	for n := 0; ; n++ {
+		a.states[s].counted, a.states[s].need, a.states[s].room = true, max(lo-n, 0), hi-n
+		if hi < 0 {
+			a.states[s].room = math.MaxInt
+		}
 		if n >= lo {
 			a.edge(s, '"', '"', end)
 		}
@@ -361,33 +376,41 @@ func (a *automaton) arrayRule(prefix []int32, items int32, lo, hi int) int32 {
 // byte: {"$ref": "#"} alone says nothing.
 func (a *automaton) leftRecursive() bool {
 	const inProgress, done = 1, 2
-	color := make([]uint8, len(a.states))
-	var visit func(s int32) bool
-	visit = func(s int32) bool {
-		if color[s] != 0 {
-			return color[s] == inProgress
+	color := map[int32]int{}
+	var visit func(rule int32) bool
+	visit = func(rule int32) bool {
+		if color[rule] != 0 {
+			return color[rule] == inProgress
 		}
-		color[s] = inProgress
-		for _, e := range a.states[s].eps {
-			if visit(e) {
-				return true
-			}
+		color[rule] = inProgress
+		if slices.ContainsFunc(a.first(rule), visit) {
+			return true
 		}
-		for _, c := range a.states[s].calls {
-			if visit(c.start) || c.start == a.rules.space && visit(c.back) {
-				return true
-			}
-		}
-		color[s] = done
+		color[rule] = done
 		return false
 	}
-	return slices.ContainsFunc(rangeOf(len(a.states)), visit)
+	return visit(a.root)
 }
 
-func rangeOf(n int) []int32 {
-	out := make([]int32, n)
-	for i := range out {
-		out[i] = int32(i)
+// first are the rules that a rule can call before it has read a byte.
+func (a *automaton) first(rule int32) []int32 {
+	var called []int32
+	seen := map[int32]bool{}
+	work := []int32{rule}
+	for len(work) > 0 {
+		s := work[len(work)-1]
+		work = work[:len(work)-1]
+		if seen[s] {
+			continue
+		}
+		seen[s] = true
+		work = append(work, a.states[s].eps...)
+		for _, c := range a.states[s].calls {
+			called = append(called, c.start)
+			if c.start == a.rules.space {
+				work = append(work, c.back)
+			}
+		}
 	}
-	return out
+	return called
 }

@@ -12,8 +12,9 @@ type machine struct {
 	aut     *automaton
 	nodes   []stackNode
 	nodeIDs map[stackNode]int32
-	configs []config
-	ids     map[string]int32 // of configurations, by their nodes
+	configs [][]int32        // by number: the stacks, whose top states have edges, and bottom
+	next    []int32          // by number and byte: the configuration behind it; 0: not known yet
+	ids     map[string]int32 // of configurations, by their stacks
 	limit   int              // of nested objects and arrays
 	work    []int32
 	seen    map[int32]bool
@@ -27,14 +28,13 @@ type stackNode struct{ state, parent, depth int32 }
 // it is at an end.
 const bottom = 0
 
-// config is a set of stacks whose top states have edges, and bottom.
-type config struct {
-	nodes []int32
-	next  *[256]int32 // configuration behind a byte; 0: not known yet
-}
-
-// Configurations that every machine has: the first is no configuration.
-const dead = 1
+// A configuration is its number, with a bit that says whether it is at an end.
+// Number 0 is none, dead cannot go on.
+const (
+	dead    = 1
+	atEnd   = 1 << 30
+	numbers = atEnd - 1
+)
 
 // maxDepth bounds the nesting of objects and arrays in a document, tokenDepth
 // that of the brackets in one token. maxConfigs bounds the memory of a machine.
@@ -53,7 +53,8 @@ func newMachine(a *automaton, limit int) *machine {
 func (m *machine) reset() {
 	m.nodes = append(m.nodes[:0], stackNode{-1, -1, 0})
 	m.nodeIDs = map[stackNode]int32{}
-	m.configs = append(m.configs[:0], config{}, config{next: &[256]int32{}})
+	m.configs = append(m.configs[:0], nil, nil)
+	m.next = make([]int32, 2*256, 64*256)
 	m.ids = map[string]int32{}
 }
 
@@ -123,6 +124,11 @@ func (m *machine) close() int32 {
 			}
 		}
 	}
+	return m.config(nodes)
+}
+
+// config is the configuration of stacks whose top states have edges.
+func (m *machine) config(nodes []int32) int32 {
 	if len(nodes) == 0 {
 		return dead
 	}
@@ -134,7 +140,11 @@ func (m *machine) close() int32 {
 	id, ok := m.ids[string(m.key)]
 	if !ok {
 		id = int32(len(m.configs))
-		m.configs = append(m.configs, config{nodes: nodes, next: &[256]int32{}})
+		m.configs = append(m.configs, nodes)
+		m.next = append(m.next, noSteps[:]...)
+		if nodes[0] == bottom {
+			id |= atEnd
+		}
 		m.ids[string(m.key)] = id
 	}
 	return id
@@ -142,11 +152,12 @@ func (m *machine) close() int32 {
 
 // step is the configuration behind a byte; dead if there is none.
 func (m *machine) step(c int32, b byte) int32 {
-	if next := m.configs[c].next[b]; next != 0 {
+	slot := int(c&numbers)<<8 | int(b)
+	if next := m.next[slot]; next != 0 {
 		return next
 	}
 	m.work = m.work[:0]
-	for _, n := range m.configs[c].nodes {
+	for _, n := range m.stacks(c) {
 		if n == bottom {
 			continue
 		}
@@ -161,12 +172,12 @@ func (m *machine) step(c int32, b byte) int32 {
 	if len(m.work) > 0 {
 		next = m.close()
 	}
-	m.configs[c].next[b] = next
+	m.next[slot] = next
 	return next
 }
 
-// ends tells whether the outermost rule can end in a configuration.
-func (m *machine) ends(c int32) bool {
-	nodes := m.configs[c].nodes
-	return len(nodes) > 0 && nodes[0] == bottom
-}
+// noSteps is the table of a new configuration.
+var noSteps [256]int32
+
+// stacks are the nodes of a configuration.
+func (m *machine) stacks(c int32) []int32 { return m.configs[c&numbers] }

@@ -5,45 +5,61 @@ import (
 	"strings"
 )
 
-// numberRule is any number of JSON.
+// maxDigits is how many digits a number has before the point at most, and
+// behind it: more would be noise, or overflow a float64.
+const maxDigits = 64
+
+// numberRule is a number of JSON, with an exponent of two digits at most.
 func (a *automaton) numberRule() int32 {
-	start := a.add()
-	minus, whole := a.add(), a.addFinal()
-	a.edge(start, '-', '-', minus)
-	a.eps(start, minus)
-	zero := a.addFinal()
-	a.edge(minus, '0', '0', zero)
-	a.edge(minus, '1', '9', whole)
-	a.edge(whole, '0', '9', whole)
-	fraction := a.addFinal()
-	point := a.add()
-	a.edge(zero, '.', '.', point)
+	start, end := a.add(), a.addFinal()
+	whole := a.whole(start)
+	point, fraction, exp, sign := a.add(), a.add(), a.add(), a.add()
+
 	a.edge(whole, '.', '.', point)
-	a.edge(point, '0', '9', fraction)
-	a.edge(fraction, '0', '9', fraction)
-	exp, sign, power := a.add(), a.add(), a.addFinal()
-	for _, s := range []int32{zero, whole, fraction} {
+	a.someDigits(point, fraction, 1, maxDigits)
+	for _, s := range []int32{whole, fraction} {
 		a.edge(s, 'e', 'e', exp)
 		a.edge(s, 'E', 'E', exp)
+		a.eps(s, end)
 	}
 	a.edge(exp, '+', '+', sign)
 	a.edge(exp, '-', '-', sign)
 	a.eps(exp, sign)
-	a.edge(sign, '0', '9', power)
-	a.edge(power, '0', '9', power)
+	a.someDigits(sign, end, 1, 2)
 	return start
 }
 
-// integerRule is any integer.
+// integerRule is an integer.
 func (a *automaton) integerRule() int32 {
-	start := a.add()
-	minus, whole, zero := a.add(), a.addFinal(), a.addFinal()
-	a.edge(start, '-', '-', minus)
-	a.eps(start, minus)
-	a.edge(minus, '0', '0', zero)
-	a.edge(minus, '1', '9', whole)
-	a.edge(whole, '0', '9', whole)
+	start, end := a.add(), a.addFinal()
+	a.eps(a.whole(start), end)
 	return start
+}
+
+// whole goes over an integer, to the state that it gives.
+func (a *automaton) whole(from int32) int32 {
+	minus, more, end := a.add(), a.add(), a.add()
+	a.edge(from, '-', '-', minus)
+	a.eps(from, minus)
+	a.edge(minus, '0', '0', end)
+	a.edge(minus, '1', '9', more)
+	a.someDigits(more, end, 0, maxDigits-1)
+	return end
+}
+
+// someDigits goes over lo to hi digits.
+func (a *automaton) someDigits(from, to int32, lo, hi int) {
+	for n := 0; ; n++ {
+		if n >= lo {
+			a.eps(from, to)
+		}
+		if n == hi {
+			return
+		}
+		next := a.add()
+		a.edge(from, '0', '9', next)
+		from = next
+	}
 }
 
 // bounds are the least and the greatest number; nil is none.
@@ -142,18 +158,9 @@ func (a *automaton) wholes(from, to int32, lo, hi *big.Int) {
 	l := lo.String()
 	if hi == nil {
 		a.sameLength(from, to, l, strings.Repeat("9", len(l)))
-		longer := from // one digit more, or any number more
-		for i := 0; i <= len(l); i++ {
-			next := a.add()
-			first := byte('0')
-			if i == 0 {
-				first = '1'
-			}
-			a.edge(longer, first, '9', next)
-			longer = next
-		}
-		a.edge(longer, '0', '9', longer)
-		a.eps(longer, to)
+		first := a.add() // of a number with more digits
+		a.edge(from, '1', '9', first)
+		a.someDigits(first, to, len(l), max(len(l)+1, maxDigits)-1)
 		return
 	}
 	h := hi.String()

@@ -48,7 +48,8 @@ func JSONObject() *Schema {
 // additional properties come behind them, and which have no white space but
 // one space, or a newline and its indentation, behind { [ , : and before } ].
 // Objects whose schema lists properties have no others, unless it says
-// additionalProperties. A number within bounds has no exponent. oneOf is taken
+// additionalProperties. A number has up to 64 digits before and behind the
+// point, and an exponent of two digits, within bounds none. oneOf is taken
 // where its alternatives cannot both hold: different types, or different
 // values of a required property.
 func CompileSchema(schema []byte) (s *Schema, err error) {

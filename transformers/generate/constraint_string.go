@@ -119,8 +119,28 @@ func complement(taken []rune) []rune {
 	return append(out, next, utf8.MaxRune)
 }
 
-// chars goes over a character of the ranges as quoteJSON spells it.
+// chars goes over a character of the ranges as quoteJSON spells it. A set that
+// takes many states is a rule of its own, which a pattern can use many times.
 func (a *automaton) chars(from, to int32, ranges []rune) {
+	if len(ranges) <= 8 && ranges[len(ranges)-1] < utf8.RuneSelf {
+		a.spellings(from, to, ranges)
+		return
+	}
+	key := string(ranges)
+	rule, ok := a.classes[key]
+	if !ok {
+		rule = a.add()
+		a.classes[key] = rule
+		a.spellings(rule, a.addFinal(), ranges)
+		for i := range a.states[rule:] {
+			a.states[int(rule)+i].part = true
+		}
+	}
+	a.call(from, rule, to)
+}
+
+// spellings goes over a character of the ranges.
+func (a *automaton) spellings(from, to int32, ranges []rune) {
 	var plain []rune
 	for i := 0; i+1 < len(ranges); i += 2 {
 		lo, hi := ranges[i], ranges[i+1]

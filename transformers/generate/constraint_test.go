@@ -178,7 +178,6 @@ func TestSchemasRefused(t *testing.T) {
 		`{"type": "string", "pattern": "(?=a)"}`:               "",
 		`{"type": "string", "pattern": "a\\bc"}`:               "",
 		`{"type": "string", "pattern": "(x{1000}){1000}"}`:     "",
-		`{"type": "string", "pattern": "[^y]{1000}[^x]{900}"}`: "",
 		`{"type": "string", "format": "iban"}`:                 "",
 		`{"type": "string", "format": "date", "minLength": 3}`: "",
 		`{"$ref": "#"}`: "",
