@@ -3,6 +3,7 @@ package kernel
 import (
 	"fmt"
 	"math"
+	"unsafe"
 )
 
 // Matrix is a weight of a linear layer, (Rows, Cols), one row per output, in
@@ -26,6 +27,16 @@ func NewMatrix(t Type, rows, cols int, data []byte) (Matrix, error) {
 		return Matrix{}, fmt.Errorf("kernel: a (%d, %d) matrix of %s has %d bytes per row; got %d bytes", rows, cols, t, size, len(data))
 	}
 	return Matrix{Type: t, Rows: rows, Cols: cols, Data: data}, nil
+}
+
+// MatrixOf is an F32 matrix over data, which it shares. It panics if the size
+// does not fit.
+func MatrixOf(data []float32, rows, cols int) Matrix {
+	if len(data) != rows*cols {
+		panic("kernel: the data does not fit the matrix")
+	}
+	bytes := unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(data))), 4*len(data))
+	return Matrix{Type: F32, Rows: rows, Cols: cols, Data: bytes}
 }
 
 // Row writes the dequantised row i into dst, which has Cols elements.

@@ -74,6 +74,21 @@ func Mul(dst, x []float32) {
 	}
 }
 
+// MulAdd adds the products of a and b to dst: dst[i] += a[i]·b[i]. The three are
+// equally long.
+func MulAdd(dst, a, b []float32) {
+	a, b = a[:len(dst)], b[:len(dst)]
+	for ; len(dst) > longest; dst, a, b = dst[longest:], a[longest:], b[longest:] {
+		MulAdd(dst[:longest], a[:longest], b[:longest])
+	}
+	if vectorMulAdd(dst, a, b) {
+		return
+	}
+	for i := range dst {
+		dst[i] += a[i] * b[i]
+	}
+}
+
 // Scale multiplies dst by a.
 func Scale(dst []float32, a float32) {
 	for ; len(dst) > longest; dst = dst[longest:] {

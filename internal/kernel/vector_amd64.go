@@ -42,6 +42,18 @@ func vectorUpdate(f update, dst []float32, a float32, x []float32) bool {
 	return true
 }
 
+func vectorMulAdd(dst, a, b []float32) bool {
+	switch n := len(dst); {
+	case n == 0 || active < levelAVX2:
+		return false
+	case active == levelAVX2:
+		mulAddVectorAVX2(&dst[0], &a[0], &b[0], n)
+	default:
+		mulAddVectorAVX512(&dst[0], &a[0], &b[0], n)
+	}
+	return true
+}
+
 func vectorScale(dst []float32, a float32) bool {
 	switch n := len(dst); {
 	case n == 0 || active < levelAVX2:

@@ -355,6 +355,44 @@ done:
 	VZEROUPPER
 	RET
 
+// func mulAddVectorAVX512(dst *float32, a *float32, b *float32, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·mulAddVectorAVX512(SB), NOSPLIT, $0-32
+	MOVQ dst+0(FP), AX
+	MOVQ a+8(FP), CX
+	MOVQ b+16(FP), DX
+	MOVQ n+24(FP), BX
+
+one:
+	CMPQ        BX, $0x00000010
+	JLT         part
+	VMOVUPS     (AX), Z0
+	VMOVUPS     (CX), Z1
+	VMOVUPS     (DX), Z2
+	VFMADD231PS Z1, Z2, Z0
+	VMOVUPS     Z0, (AX)
+	ADDQ        $0x00000040, AX
+	ADDQ        $0x00000040, CX
+	ADDQ        $0x00000040, DX
+	SUBQ        $0x00000010, BX
+	JMP         one
+
+part:
+	TESTQ       BX, BX
+	JEQ         done
+	MOVQ        $-1, SI
+	BZHIQ       BX, SI, SI
+	KMOVW       SI, K1
+	VMOVUPS.Z   (AX), K1, Z0
+	VMOVUPS.Z   (CX), K1, Z1
+	VMOVUPS.Z   (DX), K1, Z2
+	VFMADD231PS Z1, Z2, Z0
+	VMOVUPS     Z0, K1, (AX)
+
+done:
+	VZEROUPPER
+	RET
+
 // func scaleVectorAVX512(dst *float32, n int, a float32)
 // Requires: AVX, AVX512F, BMI2
 TEXT ·scaleVectorAVX512(SB), NOSPLIT, $0-20
@@ -1037,6 +1075,48 @@ part:
 	VMULPS     Y1, Y0, Y0
 	VMOVUPS    32(BX), Y1
 	VMASKMOVPS Y0, Y1, (AX)
+
+done:
+	VZEROUPPER
+	RET
+
+// func mulAddVectorAVX2(dst *float32, a *float32, b *float32, n int)
+// Requires: AVX, FMA3
+TEXT ·mulAddVectorAVX2(SB), NOSPLIT, $0-32
+	MOVQ dst+0(FP), AX
+	MOVQ a+8(FP), CX
+	MOVQ b+16(FP), DX
+	MOVQ n+24(FP), BX
+
+one:
+	CMPQ        BX, $0x00000008
+	JLT         part
+	VMOVUPS     (AX), Y0
+	VMOVUPS     (CX), Y1
+	VMOVUPS     (DX), Y2
+	VFMADD231PS Y1, Y2, Y0
+	VMOVUPS     Y0, (AX)
+	ADDQ        $0x00000020, AX
+	ADDQ        $0x00000020, CX
+	ADDQ        $0x00000020, DX
+	SUBQ        $0x00000008, BX
+	JMP         one
+
+part:
+	TESTQ       BX, BX
+	JEQ         done
+	LEAQ        masks<>+0(SB), SI
+	SHLQ        $0x02, BX
+	SUBQ        BX, SI
+	VMOVUPS     32(SI), Y0
+	VMASKMOVPS  (AX), Y0, Y0
+	VMOVUPS     32(SI), Y1
+	VMASKMOVPS  (CX), Y1, Y1
+	VMOVUPS     32(SI), Y2
+	VMASKMOVPS  (DX), Y2, Y2
+	VFMADD231PS Y1, Y2, Y0
+	VMOVUPS     32(SI), Y1
+	VMASKMOVPS  Y0, Y1, (AX)
 
 done:
 	VZEROUPPER

@@ -6,6 +6,7 @@ package kernel
 
 func vectorDot(a, b []float32) (sum float32, ok bool)                   { return 0, false }
 func vectorUpdate(f update, dst []float32, a float32, x []float32) bool { return false }
+func vectorMulAdd(dst, a, b []float32) bool                             { return false }
 func vectorScale(dst []float32, a float32) bool                         { return false }
 func vectorExpSum(x []float32) (sum float64, ok bool)                   { return 0, false }
 func vectorApply(f function, x []float32) bool                          { return false }

@@ -39,6 +39,11 @@ func addVectorAVX512(dst *float32, x *float32, n int)
 //go:noescape
 func mulVectorAVX512(dst *float32, x *float32, n int)
 
+// mulAddVectorAVX512 adds a·b to dst.
+//
+//go:noescape
+func mulAddVectorAVX512(dst *float32, a *float32, b *float32, n int)
+
 // scaleVectorAVX512 multiplies dst by a.
 //
 //go:noescape
@@ -118,6 +123,11 @@ func addVectorAVX2(dst *float32, x *float32, n int)
 //
 //go:noescape
 func mulVectorAVX2(dst *float32, x *float32, n int)
+
+// mulAddVectorAVX2 adds a·b to dst.
+//
+//go:noescape
+func mulAddVectorAVX2(dst *float32, a *float32, b *float32, n int)
 
 // scaleVectorAVX2 multiplies dst by a.
 //

@@ -117,6 +117,7 @@ func TestEveryLength(t *testing.T) {
 			check("Axpy", func() { Axpy(dst, 1.5, b) }, func(i int) float64 { return f(a, i) + 1.5*f(b, i) })
 			check("Add", func() { Add(dst, b) }, func(i int) float64 { return f(a, i) + f(b, i) })
 			check("Mul", func() { Mul(dst, b) }, func(i int) float64 { return f(a, i) * f(b, i) })
+			check("MulAdd", func() { MulAdd(dst, b, c) }, func(i int) float64 { return f(a, i) + f(b, i)*f(c, i) })
 			check("Scale", func() { Scale(dst, 0.3) }, func(i int) float64 { return f(a, i) * float64(float32(0.3)) })
 			check("SiLUMul", func() { SiLUMul(dst, dst, b) }, func(i int) float64 { return swish.of(f(a, i)) * f(b, i) })
 			check("Softmax", func() { Softmax(dst) }, func(i int) float64 { return math.Exp(f(a, i)-top) / expSum })

@@ -28,6 +28,7 @@ func vectorUnit() {
 			func(k *kernel, a int) { VADDPS(s.v(1), s.v(0), s.v(0)) })
 		update(s, "mulVector", "func(dst, x *float32, n int)", "multiplies dst by x.", false,
 			func(k *kernel, a int) { VMULPS(s.v(1), s.v(0), s.v(0)) })
+		mulAdd(s)
 		scale(s)
 		rmsScale(s)
 		affine(s, false)
@@ -117,6 +118,18 @@ func update(s isa, name, signature, doc string, scaled bool, op func(k *kernel, 
 		k.load(t, f32, at("dst"), 0)
 		k.load(t, f32, at("x"), 1)
 		op(k, a)
+		k.store(t, 0, at("dst"), 1)
+	})
+	k.end()
+}
+
+func mulAdd(s isa) {
+	k := newKernel(s, "mulAddVector", "func(dst, a, b *float32, n int)", "adds a·b to dst.")
+	k.each(1, []stream{{"dst", f32}, {"a", f32}, {"b", f32}}, func(i int, at func(string) Mem, t *tail) {
+		k.load(t, f32, at("dst"), 0)
+		k.load(t, f32, at("a"), 1)
+		k.load(t, f32, at("b"), 2)
+		VFMADD231PS(s.v(1), s.v(2), s.v(0))
 		k.store(t, 0, at("dst"), 1)
 	})
 	k.end()
