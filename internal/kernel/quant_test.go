@@ -9,7 +9,8 @@ import (
 )
 
 // TestAgainstGGML compares with what ggml made of the same floats and blocks; see
-// testdata/ggml.py. Everything is equal bit for bit.
+// testdata/ggml.py. Blocks and elements are equal bit for bit; products are sums of
+// the same integers, in float32 in another order.
 func TestAgainstGGML(t *testing.T) {
 	data, err := os.ReadFile("testdata/ggml.bin")
 	if err != nil {
@@ -21,14 +22,14 @@ func TestAgainstGGML(t *testing.T) {
 		return b
 	}
 	n := int(binary.LittleEndian.Uint32(take(4)))
-	floats := func() []float32 {
+	floats := func(n int) []float32 {
 		f := make([]float32, n)
 		for i, b := 0, take(4*n); i < n; i++ {
 			f[i] = floatAt(b, 4*i)
 		}
 		return f
 	}
-	x := floats()
+	x, activations := floats(n), floats(n)
 	for _, typ := range quantTypes {
 		quantised := make([]byte, typ.RowBytes(n))
 		Quantize(typ, quantised, x)
@@ -38,8 +39,9 @@ func TestAgainstGGML(t *testing.T) {
 				t.Errorf("%s: block %d quantised\n got %x\nwant %x", typ, at/typ.BlockBytes(), got, want)
 			}
 		}
-		checkDequantized(t, typ, want, floats())
-		checkDequantized(t, typ, take(len(want)), floats())
+		checkDequantized(t, typ, want, floats(n))
+		checkDequantized(t, typ, take(len(want)), floats(n))
+		checkProducts(t, typ, want, activations, floats(n/512))
 	}
 	if len(data) != 0 {
 		t.Errorf("%d bytes are left", len(data))
@@ -53,6 +55,31 @@ func checkDequantized(t *testing.T, typ Type, b []byte, want []float32) {
 	for i := range want {
 		if math.Float32bits(got[i]) != math.Float32bits(want[i]) {
 			t.Fatalf("%s: element %d dequantised: got %v, want %v", typ, i, got[i], want[i])
+		}
+	}
+}
+
+// checkProducts multiplies every 512 elements of weights by as many of x.
+func checkProducts(t *testing.T, typ Type, weights []byte, x, want []float32) {
+	t.Helper()
+	for _, k := range quantLevels() {
+		for i, want := range want {
+			row := weights[i*typ.RowBytes(512):][:typ.RowBytes(512)]
+			w, err := NewMatrix(typ, 1, 512, row)
+			if err != nil {
+				t.Fatal(err)
+			}
+			elements, got := make([]float32, 512), make([]float32, 1)
+			Dequantize(typ, elements, row)
+			var size float64
+			for c, v := range elements {
+				size += math.Abs(float64(v) * float64(x[512*i+c]))
+			}
+			task := quantTask{weights: []*Matrix{&w}, dst: [][]float32{got}}
+			task.run(nil, k.quantKernels, x[512*i:512*(i+1)], 1)
+			if d := math.Abs(float64(got[0] - want)); !(d <= 2e-6*size) {
+				t.Errorf("%s %s: product %d: got %v, want %v; of a size of %v", k.name, typ, i, got[0], want, size)
+			}
 		}
 	}
 }
