@@ -107,6 +107,41 @@ func TestGemm(t *testing.T) {
 	})
 }
 
+// TestLongGemm crosses the bounds on one call of assembly.
+func TestLongGemm(t *testing.T) {
+	const m, n, k = 2, 1050, 5003
+	ones := func(n int) []float32 {
+		x := make([]float32, n)
+		for i := range x {
+			x[i] = float32(1 + i%2)
+		}
+		return x
+	}
+	a, b, dst := ones(m*k), ones(n*k), make([]float32, m*n)
+	atEveryLevel(t, func(t *testing.T) {
+		for name, f := range map[string]func(){
+			"GemmNT": func() { GemmNT(dst, n, a, k, b, k, m, n, k) },
+			"GemmNN": func() { GemmNN(dst, n, a, k, b, n, m, n, k) },
+		} {
+			f()
+			for i, got := range dst {
+				i, j := i/n, i%n
+				want := 0 // sums of small integers are exact
+				for l := range k {
+					w := b[j*k+l]
+					if name == "GemmNN" {
+						w = b[l*n+j]
+					}
+					want += int(a[i*k+l] * w)
+				}
+				if got != float32(want) {
+					t.Fatalf("%s at (%d, %d): got %g, want %d", name, i, j, got, want)
+				}
+			}
+		}
+	})
+}
+
 func TestGemmRefusesShortOperands(t *testing.T) {
 	long := make([]float32, 100)
 	for name, f := range map[string]func(){

@@ -74,6 +74,21 @@ func TestPoolUsesItsWorkers(t *testing.T) {
 	}
 }
 
+func TestPoolOnOneProcessor(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	p := NewPool(3)
+	defer p.Close()
+	for range 100 {
+		c := &counter{make([]atomic.Int32, 10)}
+		p.Run(10, c)
+		for i := range c.ran {
+			if n := c.ran[i].Load(); n != 1 {
+				t.Fatalf("part %d ran %d times", i, n)
+			}
+		}
+	}
+}
+
 func TestPoolHandsPanicsToTheCaller(t *testing.T) {
 	p := NewPool(2)
 	defer p.Close()

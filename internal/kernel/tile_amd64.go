@@ -54,22 +54,23 @@ func rowsTiles(p *gemm) bool {
 	default:
 		limit = 3
 	}
-	for i := 0; i < p.m; {
-		m := tileRows(p.m-i, limit)
-		dst, a := &p.dst[i*p.ldd], &p.a[i*p.lda]
-		switch {
-		case limit == 6 && p.t == F32:
-			rowsF32AVX512(dst, p.ldd, a, p.lda, p.b, p.ldb, m, p.n, p.k, p.add)
-		case limit == 6:
-			rowsF16AVX512(dst, p.ldd, a, p.lda, p.b, p.ldb, m, p.n, p.k, p.add)
-		case p.t == F32:
-			rowsF32AVX2(dst, p.ldd, a, p.lda, p.b, p.ldb, m, p.n, p.k, p.add)
-		default:
-			rowsF16AVX2(dst, p.ldd, a, p.lda, p.b, p.ldb, m, p.n, p.k, p.add)
-		}
-		i += m
-	}
+	rowsTilesOf(p, limit)
 	return true
+}
+
+// rowsTile is one call of assembly.
+func rowsTile(p *gemm) {
+	dst, a := &p.dst[0], &p.a[0]
+	switch wide := active >= levelAVX512; {
+	case wide && p.t == F32:
+		rowsF32AVX512(dst, p.ldd, a, p.lda, p.b, p.ldb, p.m, p.n, p.k, p.add)
+	case wide:
+		rowsF16AVX512(dst, p.ldd, a, p.lda, p.b, p.ldb, p.m, p.n, p.k, p.add)
+	case p.t == F32:
+		rowsF32AVX2(dst, p.ldd, a, p.lda, p.b, p.ldb, p.m, p.n, p.k, p.add)
+	default:
+		rowsF16AVX2(dst, p.ldd, a, p.lda, p.b, p.ldb, p.m, p.n, p.k, p.add)
+	}
 }
 
 // halvesInPlace reports whether rows of cols F16 or BF16 can be multiplied where

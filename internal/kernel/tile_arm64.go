@@ -31,17 +31,17 @@ func rowsTiles(p *gemm) bool {
 	if p.k == 0 || active == levelPortable {
 		return false
 	}
-	for i := 0; i < p.m; {
-		m := tileRows(p.m-i, neonRows)
-		dst, a := &p.dst[i*p.ldd], &p.a[i*p.lda]
-		if p.t == F32 {
-			rowsF32NEON(dst, p.ldd, a, p.lda, p.b, p.ldb, m, p.n, p.k, p.add)
-		} else {
-			rowsF16NEON(dst, p.ldd, a, p.lda, p.b, p.ldb, m, p.n, p.k, p.add)
-		}
-		i += m
-	}
+	rowsTilesOf(p, neonRows)
 	return true
+}
+
+// rowsTile is one call of assembly.
+func rowsTile(p *gemm) {
+	if p.t == F32 {
+		rowsF32NEON(&p.dst[0], p.ldd, &p.a[0], p.lda, p.b, p.ldb, p.m, p.n, p.k, p.add)
+	} else {
+		rowsF16NEON(&p.dst[0], p.ldd, &p.a[0], p.lda, p.b, p.ldb, p.m, p.n, p.k, p.add)
+	}
 }
 
 // halvesInPlace reports whether rows of F16 and BF16 are multiplied where they lie.
