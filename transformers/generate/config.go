@@ -24,7 +24,7 @@ type Config struct {
 
 	// DoSample draws tokens at random; otherwise the likeliest is taken.
 	DoSample    bool    `json:"do_sample"`
-	Temperature float64 `json:"temperature"` // divides the logits; 0 is greedy
+	Temperature float64 `json:"temperature"` // divides the logits; 0 is greedy, as is anything under 1e-5
 	TopK        int     `json:"top_k"`       // keeps the k likeliest; 0 is off
 	TopP        float64 `json:"top_p"`       // keeps the likeliest with this probability together; 1 is off
 	MinP        float64 `json:"min_p,omitempty"`
@@ -111,15 +111,15 @@ func (c *Config) Validate() error {
 		name string
 		v    any
 	}{
-		{c.MaxNewTokens >= 0, "max_new_tokens", c.MaxNewTokens},
-		{c.MaxLength >= 0, "max_length", c.MaxLength},
+		{c.MaxNewTokens >= 0 && c.MaxNewTokens <= maxCount, "max_new_tokens", c.MaxNewTokens},
+		{c.MaxLength >= 0 && c.MaxLength <= maxCount, "max_length", c.MaxLength},
 		{c.Temperature >= 0, "temperature", c.Temperature},
 		{c.TopK >= 0, "top_k", c.TopK},
 		{c.TopP >= 0 && c.TopP <= 1, "top_p", c.TopP},
 		{c.MinP >= 0 && c.MinP <= 1, "min_p", c.MinP},
 		{c.TypicalP > 0 && c.TypicalP <= 1, "typical_p", c.TypicalP},
 		{c.RepetitionPenalty > 0, "repetition_penalty", c.RepetitionPenalty},
-		{c.NoRepeatNgramSize >= 0, "no_repeat_ngram_size", c.NoRepeatNgramSize},
+		{c.NoRepeatNgramSize >= 0 && c.NoRepeatNgramSize <= maxCount, "no_repeat_ngram_size", c.NoRepeatNgramSize},
 		{c.NumBeams >= 1 && c.NumBeams <= 1024, "num_beams", c.NumBeams},
 		{c.NumReturnSequences >= 1, "num_return_sequences", c.NumReturnSequences},
 		{c.TopLogProbs >= 0, "top_logprobs", c.TopLogProbs},
@@ -143,7 +143,14 @@ func (c *Config) Validate() error {
 }
 
 // Samples tells whether tokens are drawn at random.
-func (c *Config) Samples() bool { return c.DoSample && c.Temperature > 0 }
+func (c *Config) Samples() bool { return c.DoSample && c.Temperature >= coldest }
+
+// coldest is the temperature under which the likeliest token is certain, and
+// dividing by it would overflow.
+const coldest = 1e-5
+
+// maxCount bounds the numbers of tokens in settings.
+const maxCount = 1 << 31
 
 // MaxTotal is the length of prompt and output at which generation ends, no
 // longer than the model's context; limit 0 stands for a context without end.

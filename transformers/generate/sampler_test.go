@@ -350,6 +350,61 @@ func TestStopper(t *testing.T) {
 	}
 }
 
+// FuzzConfig: whatever generation_config.json says, it is read or refused, and
+// what was read chooses tokens or gives a plain error.
+func FuzzConfig(f *testing.F) {
+	for _, s := range []string{
+		`{"do_sample": true, "temperature": 1e-30, "top_p": 0, "top_k": 1, "min_p": 1, "typical_p": 0.01, "eos_token_id": [0, 99]}`,
+		`{"num_beams": 3, "num_return_sequences": 2, "length_penalty": -1e300, "early_stopping": "never", "max_new_tokens": 5}`,
+		`{"no_repeat_ngram_size": 1, "bad_words_ids": [[1], [2, 3], [4000000000]], "forced_eos_token_id": 7, "max_length": 4}`,
+		`{"exponential_decay_length_penalty": [0, 1e308], "repetition_penalty": 1e-300, "suppress_tokens": [0, 1, 2, 3, 4, 5, 6, 7]}`,
+		`{"logit_bias": {"3": 1e38}, "frequency_penalty": -1e38, "top_logprobs": 1000000, "max_new_tokens": 9223372036854775807}`,
+		`{"do_sample": true, "num_beams": 2, "max_length": 6, "remove_invalid_values": true, "renormalize_logits": true}`,
+	} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		cfg, err := ReadConfig(data)
+		if err != nil {
+			return
+		}
+		logits := []float32{1, -2, 3, 0, 0.5, 2.5, 9, -7}
+		if cfg.NumBeams == 1 {
+			s, err := NewSampler(cfg, SamplerOptions{Vocab: len(logits), Prompt: []uint32{1, 2}})
+			if err != nil {
+				t.Fatal(err) // ReadConfig has checked it
+			}
+			for range 4 {
+				tok, err := s.Next(slices.Clone(logits))
+				if err != nil {
+					return
+				}
+				if int(tok.ID) >= len(logits) {
+					t.Fatalf("chose %d", tok.ID)
+				}
+			}
+			return
+		}
+		if cfg.NumBeams > 8 {
+			return
+		}
+		b, err := NewBeams(cfg, BeamOptions{Vocab: len(logits), Prompt: []uint32{1, 2}, Context: 6})
+		if err != nil {
+			return
+		}
+		for !b.Done() {
+			rows := make([][]float32, len(b.Running()))
+			for i := range rows {
+				rows[i] = slices.Clone(logits)
+			}
+			if _, err := b.Step(rows); err != nil {
+				return
+			}
+		}
+		b.Results()
+	})
+}
+
 func BenchmarkNext(b *testing.B) {
 	for name, kw := range map[string]string{
 		"greedy": `{"do_sample": false}`, "plain": `{"top_k": 0}`, "topK": `{"top_k": 50, "top_p": 0.9}`, "topP": `{"top_k": 0, "top_p": 0.9}`,

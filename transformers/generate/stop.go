@@ -1,6 +1,7 @@
 package generate
 
 import (
+	"bytes"
 	"strings"
 	"unicode/utf8"
 )
@@ -9,13 +10,19 @@ import (
 // holds back what may yet become one, and the first bytes of a character that
 // is not complete, so that what it gave need never be taken back.
 type Stopper struct {
-	stops   []string
+	stops   [][]byte
 	held    []byte
 	stopped string
 }
 
 // NewStopper is a stopper for these strings, of which none is empty.
-func NewStopper(stops []string) *Stopper { return &Stopper{stops: stops} }
+func NewStopper(stops []string) *Stopper {
+	s := &Stopper{}
+	for _, x := range stops {
+		s.stops = append(s.stops, []byte(x))
+	}
+	return s
+}
 
 // Push adds a piece of text, of any length, which may begin or end within a
 // character. It gives the text that is safe to show. done says that a stop
@@ -29,23 +36,24 @@ func (s *Stopper) Push(piece string) (text string, done bool) {
 	s.held = append(s.held, piece...)
 	if at, stop := s.find(from); at >= 0 {
 		s.stopped = stop
-		text = strings.ToValidUTF8(string(s.held[:at]), "\ufffd")
+		text = valid(s.held[:at])
 		s.held = s.held[:0]
 		return text, true
 	}
 	n := len(s.held) - s.hold()
-	text = strings.ToValidUTF8(string(s.held[:n]), "\ufffd")
+	text = valid(s.held[:n])
 	s.held = s.held[:copy(s.held, s.held[n:])]
 	return text, false
 }
 
 // find is the first stop string that ends behind from; of two that begin at
 // the same place the longer. It gives -1 if there is none.
-func (s *Stopper) find(from int) (at int, stop string) {
-	at = -1
+func (s *Stopper) find(from int) (int, string) {
+	at := -1
+	var stop []byte
 	for _, x := range s.stops {
 		start := max(0, from-len(x)+1)
-		i := strings.Index(string(s.held[start:]), x)
+		i := bytes.Index(s.held[start:], x)
 		if i < 0 {
 			continue
 		}
@@ -53,8 +61,10 @@ func (s *Stopper) find(from int) (at int, stop string) {
 			at, stop = i, x
 		}
 	}
-	return at, stop
+	return at, string(stop)
 }
+
+func valid(b []byte) string { return strings.ToValidUTF8(string(b), "\ufffd") }
 
 // hold is the number of bytes at the end that may belong to a stop string or
 // to an incomplete character.
@@ -62,7 +72,7 @@ func (s *Stopper) hold() int {
 	n := incomplete(s.held)
 	for _, x := range s.stops {
 		for k := min(len(x)-1, len(s.held)); k > n; k-- {
-			if string(s.held[len(s.held)-k:]) == x[:k] {
+			if bytes.HasSuffix(s.held, x[:k]) {
 				n = k
 				break
 			}
@@ -90,7 +100,7 @@ func (s *Stopper) Stopped() string { return s.stopped }
 
 // Flush gives what was held back, at the end of the stream.
 func (s *Stopper) Flush() string {
-	text := strings.ToValidUTF8(string(s.held), "\ufffd")
+	text := valid(s.held)
 	s.held = s.held[:0]
 	return text
 }
