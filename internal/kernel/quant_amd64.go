@@ -24,7 +24,7 @@ var avx2Quantize = [tileFormats]tileQuantizer{
 }
 
 var avx2Quant = quantKernels{
-	tile:  4,
+	tile:  [tileFormats]int{4, 4, 4, 4},
 	pack:  avx2Pack,
 	lines: avx2Lines,
 	product: [productKinds]panelProduct{
@@ -37,7 +37,7 @@ var avx2Quant = quantKernels{
 // The packers are bound by loads and shuffles, of which a Zen 4 does as many
 // bytes per cycle with either width; they are those of AVX2.
 var vnniQuant = quantKernels{
-	tile:  maxTile,
+	tile:  [tileFormats]int{tileQ8_0: maxTile, tileQ4_0: maxTile, tileK32: 8, tileK16: 8},
 	pack:  avx2Pack,
 	lines: avx2Lines,
 	product: [productKinds]panelProduct{

@@ -22,7 +22,7 @@ func quantAt(l level) *quantKernels {
 // The quantizers are portable: there is one row of activations for hundreds of
 // rows of weights.
 var neonQuant = quantKernels{
-	tile: 4,
+	tile: [tileFormats]int{4, 4, 4, 4},
 	pack: [len(formats)]panelPacker{
 		Q8_0: packNEONQ8_0, Q4_0: packNEONQ4_0, Q4_K: packNEONQ4_K, Q5_K: packNEONQ5_K, Q6_K: packNEONQ6_K,
 	},

@@ -16,17 +16,18 @@ func BenchmarkQuantProduct(b *testing.B) {
 		for _, typ := range quantTypes {
 			b.Run(k.name+"/"+typ.String(), func(b *testing.B) {
 				f := &formats[typ]
+				m := k.tile[f.tile]
 				const cols = chunkCols
 				src := randomBlocks(r, typ, panelRows, cols)
 				panel := make([]byte, cols/f.cols*f.panelBytes())
 				packPortable(typ, &panel[0], &src[0], typ.RowBytes(cols), cols/typ.BlockLen())
-				tile := tileOf(&portableQuant, f, randomFloats(r, k.tile*cols), k.tile, cols)
-				dst := make([]float32, k.tile*panelRows)
+				tile := tileOf(&portableQuant, f, randomFloats(r, m*cols), m, cols)
+				dst := make([]float32, m*panelRows)
 				b.ResetTimer()
 				for b.Loop() {
-					k.product[f.product](&dst[0], panelRows, &panel[0], &tile[0], cols/f.cols, k.tile, 1, &src[0], 0)
+					k.product[f.product](&dst[0], panelRows, &panel[0], &tile[0], cols/f.cols, m, 1, &src[0], 0)
 				}
-				macs := float64(k.tile*panelRows*cols) * float64(b.N)
+				macs := float64(m*panelRows*cols) * float64(b.N)
 				b.ReportMetric(macs/b.Elapsed().Seconds()/1e9, "GMAC/s")
 			})
 		}

@@ -42,7 +42,7 @@ func (t *quantTask) run(p *Pool, k *quantKernels, x []float32, n int) {
 		return
 	}
 	t.kernels, t.x, t.n, t.cols = k, x, n, t.weights[0].Cols
-	panels := 0
+	panels, limit := 0, maxTile
 	clear(t.needed[:])
 	for i, w := range t.weights {
 		if w.Cols != t.cols || len(x) < n*t.cols || len(t.dst[i]) < n*w.Rows {
@@ -56,6 +56,7 @@ func (t *quantTask) run(p *Pool, k *quantKernels, x []float32, n int) {
 		}
 		f := &formats[w.Type]
 		t.needed[f.tile] = f
+		limit = min(limit, k.tile[f.tile])
 		if size := n * t.cols / f.cols * f.rowBytes(); cap(t.tiles[f.tile]) < size {
 			t.tiles[f.tile] = make([]byte, size)
 		}
@@ -64,7 +65,7 @@ func (t *quantTask) run(p *Pool, k *quantKernels, x []float32, n int) {
 		return
 	}
 	// As few tiles as possible, as even as possible: thin ones wait for loads.
-	tiles := (n + k.tile - 1) / k.tile
+	tiles := (n + limit - 1) / limit
 	t.tile = (n + tiles - 1) / tiles
 	if tiles = (n + t.tile - 1) / t.tile; n*t.cols <= serialElements {
 		for i := range tiles {

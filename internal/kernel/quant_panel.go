@@ -101,7 +101,7 @@ type tileQuantizer func(dst *byte, x *float32, blocks, record, scaleAt, sumAt in
 
 // quantKernels is one implementation of everything above.
 type quantKernels struct {
-	tile     int // rows of a tile
+	tile     [tileFormats]int // rows of a tile
 	pack     [len(formats)]panelPacker
 	lines    [len(formats)]int // that packers prefetch with every block of the file
 	product  [productKinds]panelProduct
@@ -109,7 +109,7 @@ type quantKernels struct {
 }
 
 var portableQuant = quantKernels{
-	tile: 4,
+	tile: [tileFormats]int{4, 4, 4, 4},
 	pack: [len(formats)]panelPacker{
 		Q8_0: func(dst, src *byte, stride, blocks int, _ *byte, _ int) { packPortable(Q8_0, dst, src, stride, blocks) },
 		Q4_0: func(dst, src *byte, stride, blocks int, _ *byte, _ int) { packPortable(Q4_0, dst, src, stride, blocks) },

@@ -141,7 +141,7 @@ func TestQuantizers(t *testing.T) {
 	for _, k := range quantLevels() {
 		for _, typ := range quantTypes {
 			f := &formats[typ]
-			for m := 1; m <= k.tile; m++ {
+			for m := 1; m <= k.tile[f.tile]; m++ {
 				cols := 256 * (1 + m%3)
 				x := randomFloats(r, m*cols)
 				clear(x[:40])
@@ -162,7 +162,7 @@ func TestProducts(t *testing.T) {
 	for _, k := range quantLevels() {
 		for _, typ := range quantTypes {
 			f := &formats[typ]
-			for m := 1; m <= k.tile; m++ {
+			for m := 1; m <= k.tile[f.tile]; m++ {
 				cols := 256 * (1 + m%4)
 				x := randomFloats(r, m*cols)
 				src := randomBlocks(r, typ, panelRows, cols)

@@ -9,12 +9,12 @@ package kernel
 //go:noescape
 func productVNNI32(dst *float32, ldd int, panel *byte, acts *byte, blocks int, m int, sum int, ahead *byte, step int)
 
-// productVNNI32Min multiplies a panel by a tile of m ≤ 12 rows with AVX-512 VNNI. If step is 1 it prefetches 2 lines per block from ahead on.
+// productVNNI32Min multiplies a panel by a tile of m ≤ 8 rows with AVX-512 VNNI. If step is 1 it prefetches 2 lines per block from ahead on.
 //
 //go:noescape
 func productVNNI32Min(dst *float32, ldd int, panel *byte, acts *byte, blocks int, m int, sum int, ahead *byte, step int)
 
-// productVNNI16 multiplies a panel by a tile of m ≤ 12 rows with AVX-512 VNNI. If step is 1 it prefetches 2 lines per block from ahead on.
+// productVNNI16 multiplies a panel by a tile of m ≤ 8 rows with AVX-512 VNNI. If step is 1 it prefetches 2 lines per block from ahead on.
 //
 //go:noescape
 func productVNNI16(dst *float32, ldd int, panel *byte, acts *byte, blocks int, m int, sum int, ahead *byte, step int)

@@ -14,12 +14,14 @@ type variant struct {
 	groups int  // of 4 columns in a block
 	mins   bool // the block has a minimum per row; its sums are float32
 	widen  int  // AVX2: s16 sums of so many groups are exact; 0: none is
+	super  int  // VNNI: so many blocks share the scale of activations; 0: none do
+	tile   int  // VNNI: rows
 }
 
 var variants = []variant{
-	{name: "productVNNI32", groups: 8},
-	{name: "productVNNI32Min", groups: 8, mins: true},
-	{name: "productVNNI16", groups: 4},
+	{name: "productVNNI32", groups: 8, tile: 12},
+	{name: "productVNNI32Min", groups: 8, mins: true, super: 8, tile: 8},
+	{name: "productVNNI16", groups: 4, super: 16, tile: 8},
 }
 
 var avx2Variants = []variant{
@@ -30,10 +32,7 @@ var avx2Variants = []variant{
 	{name: "productAVX2Q6", groups: 4, widen: 2},
 }
 
-const (
-	vnniTile = 12
-	avx2Tile = 4
-)
+const avx2Tile = 4
 
 func (v variant) panelBlock() int {
 	if v.mins {
@@ -83,13 +82,13 @@ func productHead(v variant, what string) productArgs {
 // vnniProduct: one panel row per lane. A block's sum of 32 products of u8
 // weights and s8 activations is 8 VPDPBUSD that start at the tile's correction.
 func vnniProduct(v variant) {
-	a := productHead(v, fmt.Sprintf("%d rows with AVX-512 VNNI.", vnniTile))
-	for m := 1; m <= vnniTile; m++ {
+	a := productHead(v, fmt.Sprintf("%d rows with AVX-512 VNNI.", v.tile))
+	for m := 1; m <= v.tile; m++ {
 		CMPQ(a.m, U8(m))
 		JEQ(LabelRef(fmt.Sprintf("m%d", m)))
 	}
 	RET()
-	for m := 1; m <= vnniTile; m++ {
+	for m := 1; m <= v.tile; m++ {
 		vnniRows(v, a, m)
 	}
 }
@@ -118,7 +117,67 @@ func vnniRows(v variant, a productArgs, m int) {
 		VPXORD(total[i], total[i], total[i])
 	}
 	Label(loop)
+	if v.super == 0 {
+		vnniBlock(v, a, t, acc, total)
+		DECQ(a.blocks)
+	} else {
+		vnniSuper(v, a, t, acc, total)
+		SUBQ(U8(v.super), a.blocks)
+	}
+	JNE(LabelRef(loop))
 	for i := range m {
+		VMOVUPS(total[i], at(a.dst, 0))
+		if i < m-1 {
+			ADDQ(a.ldd, a.dst)
+		}
+	}
+	VZEROUPPER()
+	RET()
+}
+
+// vnniSuper adds blocks that share the scale of activations: it is multiplied in
+// once, at the end.
+func vnniSuper(v variant, a productArgs, t tile, acc, total []Register) {
+	part := make([]Register, t.m)
+	for i := range part {
+		part[i] = ZMM()
+		VPXORD(part[i], part[i], part[i])
+	}
+	block, left := fmt.Sprintf("m%dblock", t.m), GP64()
+	MOVQ(U32(v.super), left)
+	Label(block)
+	scale := vnniIntegers(v, a, t, acc)
+	for i := range part {
+		VCVTDQ2PS(acc[i], acc[i])
+		VFMADD231PS(acc[i], scale, part[i])
+	}
+	vnniMins(v, a, t, total)
+	ADDQ(I32(v.panelBlock()), a.panel)
+	ADDQ(I32(t.size()), a.acts)
+	DECQ(left)
+	JNE(LabelRef(block))
+	for i := range part {
+		VFMADD231PS_BCST(at(a.acts, t.scale(i)-t.size()), part[i], total[i])
+	}
+}
+
+// vnniBlock adds one block whose activations have a scale of their own.
+func vnniBlock(v variant, a productArgs, t tile, acc, total []Register) {
+	scale := vnniIntegers(v, a, t, acc)
+	for i := range acc {
+		s := ZMM()
+		VCVTDQ2PS(acc[i], acc[i])
+		VMULPS_BCST(at(a.acts, t.scale(i)), scale, s)
+		VFMADD231PS(acc[i], s, total[i])
+	}
+	ADDQ(I32(v.panelBlock()), a.panel)
+	ADDQ(I32(t.size()), a.acts)
+}
+
+// vnniIntegers computes a block's sums of products and returns the weights'
+// scales.
+func vnniIntegers(v variant, a productArgs, t tile, acc []Register) Register {
+	for i := range acc {
 		if v.mins {
 			VPXORD(acc[i], acc[i], acc[i])
 		} else {
@@ -129,37 +188,25 @@ func vnniRows(v variant, a productArgs, m int) {
 	for g := range v.groups {
 		w := ZMM()
 		VMOVDQU32(at(a.panel, 64*g), w)
-		for i := range m {
+		for i := range acc {
 			VPDPBUSD_BCST(at(a.acts, t.q(i, g)), w, acc[i])
 		}
 	}
 	scale := ZMM()
 	VMOVUPS(at(a.panel, 64*v.groups), scale)
-	for i := range m {
-		s := ZMM()
-		VCVTDQ2PS(acc[i], acc[i])
-		VMULPS_BCST(at(a.acts, t.scale(i)), scale, s)
-		VFMADD231PS(acc[i], s, total[i])
+	return scale
+}
+
+// vnniMins adds minimums times sums of activations.
+func vnniMins(v variant, a productArgs, t tile, total []Register) {
+	if !v.mins {
+		return
 	}
-	if v.mins {
-		low := ZMM()
-		VMOVUPS(at(a.panel, 64*v.groups+64), low)
-		for i := range m {
-			VFMADD231PS_BCST(at(a.acts, t.sum(i)), low, total[i])
-		}
+	low := ZMM()
+	VMOVUPS(at(a.panel, 64*v.groups+64), low)
+	for i := range total {
+		VFMADD231PS_BCST(at(a.acts, t.sum(i)), low, total[i])
 	}
-	ADDQ(I32(v.panelBlock()), a.panel)
-	ADDQ(I32(t.size()), a.acts)
-	DECQ(a.blocks)
-	JNE(LabelRef(loop))
-	for i := range m {
-		VMOVUPS(total[i], at(a.dst, 0))
-		if i < m-1 {
-			ADDQ(a.ldd, a.dst)
-		}
-	}
-	VZEROUPPER()
-	RET()
 }
 
 // avx2Product computes the two halves of a panel, 8 rows each, one after the
