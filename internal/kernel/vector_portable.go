@@ -8,9 +8,6 @@ func vectorDot(a, b []float32) (sum float32, ok bool)                   { return
 func vectorUpdate(f update, dst []float32, a float32, x []float32) bool { return false }
 func vectorMulAdd(dst, a, b []float32) bool                             { return false }
 func vectorScale(dst []float32, a float32) bool                         { return false }
-func vectorExpSum(x []float32) (sum float64, ok bool)                   { return 0, false }
-func vectorApply(f function, x []float32) bool                          { return false }
-func vectorSiLUMul(dst, gate, up []float32) bool                        { return false }
 func vectorRMSScale(dst, x, weight []float32, r, offset float32) bool   { return false }
 func vectorMoments(x []float32) (mean, squares float64, ok bool)        { return 0, 0, false }
 func vectorAffine(dst, x, weight, bias []float32, mean, r float32) bool { return false }

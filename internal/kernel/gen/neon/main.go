@@ -272,16 +272,19 @@ func weighTile(p *printer, e element, name string, m, columns, vectors int) {
 }
 
 func main() {
-	p := &printer{}
-	p.WriteString(header)
+	tiles := &printer{}
 	for _, e := range elements {
-		dot(p, e)
+		dot(tiles, e)
 	}
 	for _, e := range elements[:2] {
-		weigh(p, e)
+		weigh(tiles, e)
 	}
-	if err := os.WriteFile("../tile_arm64.s", p.Bytes(), 0o644); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
+	functions := &printer{}
+	activations(functions)
+	for file, p := range map[string]*printer{"../tile_arm64.s": tiles, "../activation_arm64.s": functions} {
+		if err := os.WriteFile(file, append([]byte(header), p.Bytes()...), 0o644); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
 	}
 }
