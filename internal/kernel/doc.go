@@ -9,7 +9,7 @@
 // assembly for AVX2 (with FMA and F16C) and AVX-512; products of floats and
 // activations for NEON too. The programs in gen write it (a module of its own, so
 // that avo is no dependency; go generate runs them). The processor chooses;
-// PANTRY_KERNEL=portable, avx2, avx512 or neon lowers the choice. Tests run every
+// PANTRY_KERNEL=portable, avx2, avx512, vnni or neon lowers it. Tests run every
 // level that the processor has and compare over all lengths and alignments.
 // Assembly rather than Go's simd package, because that needs an experiment flag
 // at every build, reaches 60 % of the floating-point peak, and has neither F16

@@ -10,7 +10,7 @@ type level uint8
 const levelPortable level = 0
 
 // active is the level that kernels run at: the processor's, or a lower one named
-// by PANTRY_KERNEL (portable; avx2, avx512; neon). Tests of this package lower it
+// by PANTRY_KERNEL (portable; avx2, avx512, vnni; neon). Tests of this package lower it
 // to run every level.
 var active = detect()
 
