@@ -46,3 +46,21 @@ var vnniQuant = quantKernels{
 	},
 	quantize: avx2Quantize,
 }
+
+// fitScaleMins finds the scales and minimums of 8 sub-blocks of 32 elements.
+func fitScaleMins(scales, lows *[8]float32, x []float32, top int, first float32, steps int) {
+	if active < levelAVX2 {
+		fitScaleMinsPortable(scales, lows, x, top, first, steps)
+		return
+	}
+	var columns [256]float32
+	for i, v := range x[:256] {
+		columns[i%32*8+i/32] = v
+	}
+	var work [512]float32
+	factors := [32]float32{float32(top)}
+	for step := range steps + 1 {
+		factors[step+1] = searchFactor(float32(top), first, step)
+	}
+	fitScaleMinAVX2(&scales[0], &lows[0], &columns[0], &work[0], &factors[0], steps+1, float32(top))
+}

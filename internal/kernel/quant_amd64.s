@@ -10810,3 +10810,1559 @@ block:
 	JNE          block
 	VZEROUPPER
 	RET
+
+// func fitScaleMinAVX2(scales *float32, lows *float32, x *float32, work *float32, factors *float32, steps int, top float32)
+// Requires: AVX, AVX2, SSE
+TEXT ·fitScaleMinAVX2(SB), NOSPLIT, $0-52
+	MOVQ         scales+0(FP), AX
+	MOVQ         lows+8(FP), CX
+	MOVQ         factors+32(FP), DX
+	MOVQ         steps+40(FP), BX
+	MOVQ         x+16(FP), SI
+	MOVQ         work+24(FP), DI
+	LEAQ         1024(DI), R8
+	MOVSS        top+48(FP), X0
+	VBROADCASTSS X0, Y1
+	MOVL         $0x4b400000, R9
+	VMOVD        R9, X0
+	VPBROADCASTD X0, Y2
+	VXORPS       Y0, Y0, Y0
+	VXORPS       Y3, Y3, Y3
+	VMOVUPS      (SI), Y4
+	VMULPS       Y4, Y4, Y4
+	VADDPS       Y4, Y3, Y3
+	VMOVUPS      32(SI), Y4
+	VMULPS       Y4, Y4, Y4
+	VADDPS       Y4, Y3, Y3
+	VMOVUPS      64(SI), Y4
+	VMULPS       Y4, Y4, Y4
+	VADDPS       Y4, Y3, Y3
+	VMOVUPS      96(SI), Y4
+	VMULPS       Y4, Y4, Y4
+	VADDPS       Y4, Y3, Y3
+	VMOVUPS      128(SI), Y4
+	VMULPS       Y4, Y4, Y4
+	VADDPS       Y4, Y3, Y3
+	VMOVUPS      160(SI), Y4
+	VMULPS       Y4, Y4, Y4
+	VADDPS       Y4, Y3, Y3
+	VMOVUPS      192(SI), Y4
+	VMULPS       Y4, Y4, Y4
+	VADDPS       Y4, Y3, Y3
+	VMOVUPS      224(SI), Y4
+	VMULPS       Y4, Y4, Y4
+	VADDPS       Y4, Y3, Y3
+	VMOVUPS      256(SI), Y4
+	VMULPS       Y4, Y4, Y4
+	VADDPS       Y4, Y3, Y3
+	VMOVUPS      288(SI), Y4
+	VMULPS       Y4, Y4, Y4
+	VADDPS       Y4, Y3, Y3
+	VMOVUPS      320(SI), Y4
+	VMULPS       Y4, Y4, Y4
+	VADDPS       Y4, Y3, Y3
+	VMOVUPS      352(SI), Y4
+	VMULPS       Y4, Y4, Y4
+	VADDPS       Y4, Y3, Y3
+	VMOVUPS      384(SI), Y4
+	VMULPS       Y4, Y4, Y4
+	VADDPS       Y4, Y3, Y3
+	VMOVUPS      416(SI), Y4
+	VMULPS       Y4, Y4, Y4
+	VADDPS       Y4, Y3, Y3
+	VMOVUPS      448(SI), Y4
+	VMULPS       Y4, Y4, Y4
+	VADDPS       Y4, Y3, Y3
+	VMOVUPS      480(SI), Y4
+	VMULPS       Y4, Y4, Y4
+	VADDPS       Y4, Y3, Y3
+	VMOVUPS      512(SI), Y4
+	VMULPS       Y4, Y4, Y4
+	VADDPS       Y4, Y3, Y3
+	VMOVUPS      544(SI), Y4
+	VMULPS       Y4, Y4, Y4
+	VADDPS       Y4, Y3, Y3
+	VMOVUPS      576(SI), Y4
+	VMULPS       Y4, Y4, Y4
+	VADDPS       Y4, Y3, Y3
+	VMOVUPS      608(SI), Y4
+	VMULPS       Y4, Y4, Y4
+	VADDPS       Y4, Y3, Y3
+	VMOVUPS      640(SI), Y4
+	VMULPS       Y4, Y4, Y4
+	VADDPS       Y4, Y3, Y3
+	VMOVUPS      672(SI), Y4
+	VMULPS       Y4, Y4, Y4
+	VADDPS       Y4, Y3, Y3
+	VMOVUPS      704(SI), Y4
+	VMULPS       Y4, Y4, Y4
+	VADDPS       Y4, Y3, Y3
+	VMOVUPS      736(SI), Y4
+	VMULPS       Y4, Y4, Y4
+	VADDPS       Y4, Y3, Y3
+	VMOVUPS      768(SI), Y4
+	VMULPS       Y4, Y4, Y4
+	VADDPS       Y4, Y3, Y3
+	VMOVUPS      800(SI), Y4
+	VMULPS       Y4, Y4, Y4
+	VADDPS       Y4, Y3, Y3
+	VMOVUPS      832(SI), Y4
+	VMULPS       Y4, Y4, Y4
+	VADDPS       Y4, Y3, Y3
+	VMOVUPS      864(SI), Y4
+	VMULPS       Y4, Y4, Y4
+	VADDPS       Y4, Y3, Y3
+	VMOVUPS      896(SI), Y4
+	VMULPS       Y4, Y4, Y4
+	VADDPS       Y4, Y3, Y3
+	VMOVUPS      928(SI), Y4
+	VMULPS       Y4, Y4, Y4
+	VADDPS       Y4, Y3, Y3
+	VMOVUPS      960(SI), Y4
+	VMULPS       Y4, Y4, Y4
+	VADDPS       Y4, Y3, Y3
+	VMOVUPS      992(SI), Y4
+	VMULPS       Y4, Y4, Y4
+	VADDPS       Y4, Y3, Y3
+	MOVL         $0x3d000000, R9
+	VMOVD        R9, X4
+	VPBROADCASTD X4, Y4
+	VMULPS       Y4, Y3, Y3
+	VSQRTPS      Y3, Y3
+	MOVL         $0x00000000, R9
+	VMOVD        R9, X4
+	VPBROADCASTD X4, Y6
+	VPCMPEQD     Y6, Y6, Y6
+	VPSRLD       $0x01, Y6, Y6
+	VMOVUPS      (SI), Y7
+	VMOVAPS      Y7, Y8
+	VXORPS       Y9, Y9, Y9
+	VXORPS       Y10, Y10, Y10
+	VMOVUPS      (SI), Y4
+	VANDPS       Y6, Y4, Y5
+	VADDPS       Y5, Y3, Y5
+	VMOVUPS      Y5, (DI)
+	VMINPS       Y7, Y4, Y7
+	VMAXPS       Y8, Y4, Y8
+	VADDPS       Y5, Y9, Y9
+	VMULPS       Y4, Y5, Y5
+	VADDPS       Y5, Y10, Y10
+	VMOVUPS      32(SI), Y4
+	VANDPS       Y6, Y4, Y5
+	VADDPS       Y5, Y3, Y5
+	VMOVUPS      Y5, 32(DI)
+	VMINPS       Y7, Y4, Y7
+	VMAXPS       Y8, Y4, Y8
+	VADDPS       Y5, Y9, Y9
+	VMULPS       Y4, Y5, Y5
+	VADDPS       Y5, Y10, Y10
+	VMOVUPS      64(SI), Y4
+	VANDPS       Y6, Y4, Y5
+	VADDPS       Y5, Y3, Y5
+	VMOVUPS      Y5, 64(DI)
+	VMINPS       Y7, Y4, Y7
+	VMAXPS       Y8, Y4, Y8
+	VADDPS       Y5, Y9, Y9
+	VMULPS       Y4, Y5, Y5
+	VADDPS       Y5, Y10, Y10
+	VMOVUPS      96(SI), Y4
+	VANDPS       Y6, Y4, Y5
+	VADDPS       Y5, Y3, Y5
+	VMOVUPS      Y5, 96(DI)
+	VMINPS       Y7, Y4, Y7
+	VMAXPS       Y8, Y4, Y8
+	VADDPS       Y5, Y9, Y9
+	VMULPS       Y4, Y5, Y5
+	VADDPS       Y5, Y10, Y10
+	VMOVUPS      128(SI), Y4
+	VANDPS       Y6, Y4, Y5
+	VADDPS       Y5, Y3, Y5
+	VMOVUPS      Y5, 128(DI)
+	VMINPS       Y7, Y4, Y7
+	VMAXPS       Y8, Y4, Y8
+	VADDPS       Y5, Y9, Y9
+	VMULPS       Y4, Y5, Y5
+	VADDPS       Y5, Y10, Y10
+	VMOVUPS      160(SI), Y4
+	VANDPS       Y6, Y4, Y5
+	VADDPS       Y5, Y3, Y5
+	VMOVUPS      Y5, 160(DI)
+	VMINPS       Y7, Y4, Y7
+	VMAXPS       Y8, Y4, Y8
+	VADDPS       Y5, Y9, Y9
+	VMULPS       Y4, Y5, Y5
+	VADDPS       Y5, Y10, Y10
+	VMOVUPS      192(SI), Y4
+	VANDPS       Y6, Y4, Y5
+	VADDPS       Y5, Y3, Y5
+	VMOVUPS      Y5, 192(DI)
+	VMINPS       Y7, Y4, Y7
+	VMAXPS       Y8, Y4, Y8
+	VADDPS       Y5, Y9, Y9
+	VMULPS       Y4, Y5, Y5
+	VADDPS       Y5, Y10, Y10
+	VMOVUPS      224(SI), Y4
+	VANDPS       Y6, Y4, Y5
+	VADDPS       Y5, Y3, Y5
+	VMOVUPS      Y5, 224(DI)
+	VMINPS       Y7, Y4, Y7
+	VMAXPS       Y8, Y4, Y8
+	VADDPS       Y5, Y9, Y9
+	VMULPS       Y4, Y5, Y5
+	VADDPS       Y5, Y10, Y10
+	VMOVUPS      256(SI), Y4
+	VANDPS       Y6, Y4, Y5
+	VADDPS       Y5, Y3, Y5
+	VMOVUPS      Y5, 256(DI)
+	VMINPS       Y7, Y4, Y7
+	VMAXPS       Y8, Y4, Y8
+	VADDPS       Y5, Y9, Y9
+	VMULPS       Y4, Y5, Y5
+	VADDPS       Y5, Y10, Y10
+	VMOVUPS      288(SI), Y4
+	VANDPS       Y6, Y4, Y5
+	VADDPS       Y5, Y3, Y5
+	VMOVUPS      Y5, 288(DI)
+	VMINPS       Y7, Y4, Y7
+	VMAXPS       Y8, Y4, Y8
+	VADDPS       Y5, Y9, Y9
+	VMULPS       Y4, Y5, Y5
+	VADDPS       Y5, Y10, Y10
+	VMOVUPS      320(SI), Y4
+	VANDPS       Y6, Y4, Y5
+	VADDPS       Y5, Y3, Y5
+	VMOVUPS      Y5, 320(DI)
+	VMINPS       Y7, Y4, Y7
+	VMAXPS       Y8, Y4, Y8
+	VADDPS       Y5, Y9, Y9
+	VMULPS       Y4, Y5, Y5
+	VADDPS       Y5, Y10, Y10
+	VMOVUPS      352(SI), Y4
+	VANDPS       Y6, Y4, Y5
+	VADDPS       Y5, Y3, Y5
+	VMOVUPS      Y5, 352(DI)
+	VMINPS       Y7, Y4, Y7
+	VMAXPS       Y8, Y4, Y8
+	VADDPS       Y5, Y9, Y9
+	VMULPS       Y4, Y5, Y5
+	VADDPS       Y5, Y10, Y10
+	VMOVUPS      384(SI), Y4
+	VANDPS       Y6, Y4, Y5
+	VADDPS       Y5, Y3, Y5
+	VMOVUPS      Y5, 384(DI)
+	VMINPS       Y7, Y4, Y7
+	VMAXPS       Y8, Y4, Y8
+	VADDPS       Y5, Y9, Y9
+	VMULPS       Y4, Y5, Y5
+	VADDPS       Y5, Y10, Y10
+	VMOVUPS      416(SI), Y4
+	VANDPS       Y6, Y4, Y5
+	VADDPS       Y5, Y3, Y5
+	VMOVUPS      Y5, 416(DI)
+	VMINPS       Y7, Y4, Y7
+	VMAXPS       Y8, Y4, Y8
+	VADDPS       Y5, Y9, Y9
+	VMULPS       Y4, Y5, Y5
+	VADDPS       Y5, Y10, Y10
+	VMOVUPS      448(SI), Y4
+	VANDPS       Y6, Y4, Y5
+	VADDPS       Y5, Y3, Y5
+	VMOVUPS      Y5, 448(DI)
+	VMINPS       Y7, Y4, Y7
+	VMAXPS       Y8, Y4, Y8
+	VADDPS       Y5, Y9, Y9
+	VMULPS       Y4, Y5, Y5
+	VADDPS       Y5, Y10, Y10
+	VMOVUPS      480(SI), Y4
+	VANDPS       Y6, Y4, Y5
+	VADDPS       Y5, Y3, Y5
+	VMOVUPS      Y5, 480(DI)
+	VMINPS       Y7, Y4, Y7
+	VMAXPS       Y8, Y4, Y8
+	VADDPS       Y5, Y9, Y9
+	VMULPS       Y4, Y5, Y5
+	VADDPS       Y5, Y10, Y10
+	VMOVUPS      512(SI), Y4
+	VANDPS       Y6, Y4, Y5
+	VADDPS       Y5, Y3, Y5
+	VMOVUPS      Y5, 512(DI)
+	VMINPS       Y7, Y4, Y7
+	VMAXPS       Y8, Y4, Y8
+	VADDPS       Y5, Y9, Y9
+	VMULPS       Y4, Y5, Y5
+	VADDPS       Y5, Y10, Y10
+	VMOVUPS      544(SI), Y4
+	VANDPS       Y6, Y4, Y5
+	VADDPS       Y5, Y3, Y5
+	VMOVUPS      Y5, 544(DI)
+	VMINPS       Y7, Y4, Y7
+	VMAXPS       Y8, Y4, Y8
+	VADDPS       Y5, Y9, Y9
+	VMULPS       Y4, Y5, Y5
+	VADDPS       Y5, Y10, Y10
+	VMOVUPS      576(SI), Y4
+	VANDPS       Y6, Y4, Y5
+	VADDPS       Y5, Y3, Y5
+	VMOVUPS      Y5, 576(DI)
+	VMINPS       Y7, Y4, Y7
+	VMAXPS       Y8, Y4, Y8
+	VADDPS       Y5, Y9, Y9
+	VMULPS       Y4, Y5, Y5
+	VADDPS       Y5, Y10, Y10
+	VMOVUPS      608(SI), Y4
+	VANDPS       Y6, Y4, Y5
+	VADDPS       Y5, Y3, Y5
+	VMOVUPS      Y5, 608(DI)
+	VMINPS       Y7, Y4, Y7
+	VMAXPS       Y8, Y4, Y8
+	VADDPS       Y5, Y9, Y9
+	VMULPS       Y4, Y5, Y5
+	VADDPS       Y5, Y10, Y10
+	VMOVUPS      640(SI), Y4
+	VANDPS       Y6, Y4, Y5
+	VADDPS       Y5, Y3, Y5
+	VMOVUPS      Y5, 640(DI)
+	VMINPS       Y7, Y4, Y7
+	VMAXPS       Y8, Y4, Y8
+	VADDPS       Y5, Y9, Y9
+	VMULPS       Y4, Y5, Y5
+	VADDPS       Y5, Y10, Y10
+	VMOVUPS      672(SI), Y4
+	VANDPS       Y6, Y4, Y5
+	VADDPS       Y5, Y3, Y5
+	VMOVUPS      Y5, 672(DI)
+	VMINPS       Y7, Y4, Y7
+	VMAXPS       Y8, Y4, Y8
+	VADDPS       Y5, Y9, Y9
+	VMULPS       Y4, Y5, Y5
+	VADDPS       Y5, Y10, Y10
+	VMOVUPS      704(SI), Y4
+	VANDPS       Y6, Y4, Y5
+	VADDPS       Y5, Y3, Y5
+	VMOVUPS      Y5, 704(DI)
+	VMINPS       Y7, Y4, Y7
+	VMAXPS       Y8, Y4, Y8
+	VADDPS       Y5, Y9, Y9
+	VMULPS       Y4, Y5, Y5
+	VADDPS       Y5, Y10, Y10
+	VMOVUPS      736(SI), Y4
+	VANDPS       Y6, Y4, Y5
+	VADDPS       Y5, Y3, Y5
+	VMOVUPS      Y5, 736(DI)
+	VMINPS       Y7, Y4, Y7
+	VMAXPS       Y8, Y4, Y8
+	VADDPS       Y5, Y9, Y9
+	VMULPS       Y4, Y5, Y5
+	VADDPS       Y5, Y10, Y10
+	VMOVUPS      768(SI), Y4
+	VANDPS       Y6, Y4, Y5
+	VADDPS       Y5, Y3, Y5
+	VMOVUPS      Y5, 768(DI)
+	VMINPS       Y7, Y4, Y7
+	VMAXPS       Y8, Y4, Y8
+	VADDPS       Y5, Y9, Y9
+	VMULPS       Y4, Y5, Y5
+	VADDPS       Y5, Y10, Y10
+	VMOVUPS      800(SI), Y4
+	VANDPS       Y6, Y4, Y5
+	VADDPS       Y5, Y3, Y5
+	VMOVUPS      Y5, 800(DI)
+	VMINPS       Y7, Y4, Y7
+	VMAXPS       Y8, Y4, Y8
+	VADDPS       Y5, Y9, Y9
+	VMULPS       Y4, Y5, Y5
+	VADDPS       Y5, Y10, Y10
+	VMOVUPS      832(SI), Y4
+	VANDPS       Y6, Y4, Y5
+	VADDPS       Y5, Y3, Y5
+	VMOVUPS      Y5, 832(DI)
+	VMINPS       Y7, Y4, Y7
+	VMAXPS       Y8, Y4, Y8
+	VADDPS       Y5, Y9, Y9
+	VMULPS       Y4, Y5, Y5
+	VADDPS       Y5, Y10, Y10
+	VMOVUPS      864(SI), Y4
+	VANDPS       Y6, Y4, Y5
+	VADDPS       Y5, Y3, Y5
+	VMOVUPS      Y5, 864(DI)
+	VMINPS       Y7, Y4, Y7
+	VMAXPS       Y8, Y4, Y8
+	VADDPS       Y5, Y9, Y9
+	VMULPS       Y4, Y5, Y5
+	VADDPS       Y5, Y10, Y10
+	VMOVUPS      896(SI), Y4
+	VANDPS       Y6, Y4, Y5
+	VADDPS       Y5, Y3, Y5
+	VMOVUPS      Y5, 896(DI)
+	VMINPS       Y7, Y4, Y7
+	VMAXPS       Y8, Y4, Y8
+	VADDPS       Y5, Y9, Y9
+	VMULPS       Y4, Y5, Y5
+	VADDPS       Y5, Y10, Y10
+	VMOVUPS      928(SI), Y4
+	VANDPS       Y6, Y4, Y5
+	VADDPS       Y5, Y3, Y5
+	VMOVUPS      Y5, 928(DI)
+	VMINPS       Y7, Y4, Y7
+	VMAXPS       Y8, Y4, Y8
+	VADDPS       Y5, Y9, Y9
+	VMULPS       Y4, Y5, Y5
+	VADDPS       Y5, Y10, Y10
+	VMOVUPS      960(SI), Y4
+	VANDPS       Y6, Y4, Y5
+	VADDPS       Y5, Y3, Y5
+	VMOVUPS      Y5, 960(DI)
+	VMINPS       Y7, Y4, Y7
+	VMAXPS       Y8, Y4, Y8
+	VADDPS       Y5, Y9, Y9
+	VMULPS       Y4, Y5, Y5
+	VADDPS       Y5, Y10, Y10
+	VMOVUPS      992(SI), Y4
+	VANDPS       Y6, Y4, Y5
+	VADDPS       Y5, Y3, Y5
+	VMOVUPS      Y5, 992(DI)
+	VMINPS       Y7, Y4, Y7
+	VMAXPS       Y8, Y4, Y8
+	VADDPS       Y5, Y9, Y9
+	VMULPS       Y4, Y5, Y5
+	VADDPS       Y5, Y10, Y10
+	VMINPS       Y0, Y7, Y7
+	VCMPPS       $0x00, Y8, Y7, Y3
+	VMOVUPS      Y3, (AX)
+	VMOVUPS      Y10, (CX)
+	VSUBPS       Y7, Y8, Y6
+	VBROADCASTSS (DX), Y5
+	VDIVPS       Y6, Y5, Y5
+	VMOVUPS      (SI), Y3
+	VSUBPS       Y7, Y3, Y3
+	VMULPS       Y5, Y3, Y3
+	VADDPS       Y2, Y3, Y3
+	VSUBPS       Y2, Y3, Y3
+	VMAXPS       Y0, Y3, Y3
+	VMINPS       Y1, Y3, Y3
+	VMOVUPS      Y3, (R8)
+	VMOVUPS      32(SI), Y3
+	VSUBPS       Y7, Y3, Y3
+	VMULPS       Y5, Y3, Y3
+	VADDPS       Y2, Y3, Y3
+	VSUBPS       Y2, Y3, Y3
+	VMAXPS       Y0, Y3, Y3
+	VMINPS       Y1, Y3, Y3
+	VMOVUPS      Y3, 32(R8)
+	VMOVUPS      64(SI), Y3
+	VSUBPS       Y7, Y3, Y3
+	VMULPS       Y5, Y3, Y3
+	VADDPS       Y2, Y3, Y3
+	VSUBPS       Y2, Y3, Y3
+	VMAXPS       Y0, Y3, Y3
+	VMINPS       Y1, Y3, Y3
+	VMOVUPS      Y3, 64(R8)
+	VMOVUPS      96(SI), Y3
+	VSUBPS       Y7, Y3, Y3
+	VMULPS       Y5, Y3, Y3
+	VADDPS       Y2, Y3, Y3
+	VSUBPS       Y2, Y3, Y3
+	VMAXPS       Y0, Y3, Y3
+	VMINPS       Y1, Y3, Y3
+	VMOVUPS      Y3, 96(R8)
+	VMOVUPS      128(SI), Y3
+	VSUBPS       Y7, Y3, Y3
+	VMULPS       Y5, Y3, Y3
+	VADDPS       Y2, Y3, Y3
+	VSUBPS       Y2, Y3, Y3
+	VMAXPS       Y0, Y3, Y3
+	VMINPS       Y1, Y3, Y3
+	VMOVUPS      Y3, 128(R8)
+	VMOVUPS      160(SI), Y3
+	VSUBPS       Y7, Y3, Y3
+	VMULPS       Y5, Y3, Y3
+	VADDPS       Y2, Y3, Y3
+	VSUBPS       Y2, Y3, Y3
+	VMAXPS       Y0, Y3, Y3
+	VMINPS       Y1, Y3, Y3
+	VMOVUPS      Y3, 160(R8)
+	VMOVUPS      192(SI), Y3
+	VSUBPS       Y7, Y3, Y3
+	VMULPS       Y5, Y3, Y3
+	VADDPS       Y2, Y3, Y3
+	VSUBPS       Y2, Y3, Y3
+	VMAXPS       Y0, Y3, Y3
+	VMINPS       Y1, Y3, Y3
+	VMOVUPS      Y3, 192(R8)
+	VMOVUPS      224(SI), Y3
+	VSUBPS       Y7, Y3, Y3
+	VMULPS       Y5, Y3, Y3
+	VADDPS       Y2, Y3, Y3
+	VSUBPS       Y2, Y3, Y3
+	VMAXPS       Y0, Y3, Y3
+	VMINPS       Y1, Y3, Y3
+	VMOVUPS      Y3, 224(R8)
+	VMOVUPS      256(SI), Y3
+	VSUBPS       Y7, Y3, Y3
+	VMULPS       Y5, Y3, Y3
+	VADDPS       Y2, Y3, Y3
+	VSUBPS       Y2, Y3, Y3
+	VMAXPS       Y0, Y3, Y3
+	VMINPS       Y1, Y3, Y3
+	VMOVUPS      Y3, 256(R8)
+	VMOVUPS      288(SI), Y3
+	VSUBPS       Y7, Y3, Y3
+	VMULPS       Y5, Y3, Y3
+	VADDPS       Y2, Y3, Y3
+	VSUBPS       Y2, Y3, Y3
+	VMAXPS       Y0, Y3, Y3
+	VMINPS       Y1, Y3, Y3
+	VMOVUPS      Y3, 288(R8)
+	VMOVUPS      320(SI), Y3
+	VSUBPS       Y7, Y3, Y3
+	VMULPS       Y5, Y3, Y3
+	VADDPS       Y2, Y3, Y3
+	VSUBPS       Y2, Y3, Y3
+	VMAXPS       Y0, Y3, Y3
+	VMINPS       Y1, Y3, Y3
+	VMOVUPS      Y3, 320(R8)
+	VMOVUPS      352(SI), Y3
+	VSUBPS       Y7, Y3, Y3
+	VMULPS       Y5, Y3, Y3
+	VADDPS       Y2, Y3, Y3
+	VSUBPS       Y2, Y3, Y3
+	VMAXPS       Y0, Y3, Y3
+	VMINPS       Y1, Y3, Y3
+	VMOVUPS      Y3, 352(R8)
+	VMOVUPS      384(SI), Y3
+	VSUBPS       Y7, Y3, Y3
+	VMULPS       Y5, Y3, Y3
+	VADDPS       Y2, Y3, Y3
+	VSUBPS       Y2, Y3, Y3
+	VMAXPS       Y0, Y3, Y3
+	VMINPS       Y1, Y3, Y3
+	VMOVUPS      Y3, 384(R8)
+	VMOVUPS      416(SI), Y3
+	VSUBPS       Y7, Y3, Y3
+	VMULPS       Y5, Y3, Y3
+	VADDPS       Y2, Y3, Y3
+	VSUBPS       Y2, Y3, Y3
+	VMAXPS       Y0, Y3, Y3
+	VMINPS       Y1, Y3, Y3
+	VMOVUPS      Y3, 416(R8)
+	VMOVUPS      448(SI), Y3
+	VSUBPS       Y7, Y3, Y3
+	VMULPS       Y5, Y3, Y3
+	VADDPS       Y2, Y3, Y3
+	VSUBPS       Y2, Y3, Y3
+	VMAXPS       Y0, Y3, Y3
+	VMINPS       Y1, Y3, Y3
+	VMOVUPS      Y3, 448(R8)
+	VMOVUPS      480(SI), Y3
+	VSUBPS       Y7, Y3, Y3
+	VMULPS       Y5, Y3, Y3
+	VADDPS       Y2, Y3, Y3
+	VSUBPS       Y2, Y3, Y3
+	VMAXPS       Y0, Y3, Y3
+	VMINPS       Y1, Y3, Y3
+	VMOVUPS      Y3, 480(R8)
+	VMOVUPS      512(SI), Y3
+	VSUBPS       Y7, Y3, Y3
+	VMULPS       Y5, Y3, Y3
+	VADDPS       Y2, Y3, Y3
+	VSUBPS       Y2, Y3, Y3
+	VMAXPS       Y0, Y3, Y3
+	VMINPS       Y1, Y3, Y3
+	VMOVUPS      Y3, 512(R8)
+	VMOVUPS      544(SI), Y3
+	VSUBPS       Y7, Y3, Y3
+	VMULPS       Y5, Y3, Y3
+	VADDPS       Y2, Y3, Y3
+	VSUBPS       Y2, Y3, Y3
+	VMAXPS       Y0, Y3, Y3
+	VMINPS       Y1, Y3, Y3
+	VMOVUPS      Y3, 544(R8)
+	VMOVUPS      576(SI), Y3
+	VSUBPS       Y7, Y3, Y3
+	VMULPS       Y5, Y3, Y3
+	VADDPS       Y2, Y3, Y3
+	VSUBPS       Y2, Y3, Y3
+	VMAXPS       Y0, Y3, Y3
+	VMINPS       Y1, Y3, Y3
+	VMOVUPS      Y3, 576(R8)
+	VMOVUPS      608(SI), Y3
+	VSUBPS       Y7, Y3, Y3
+	VMULPS       Y5, Y3, Y3
+	VADDPS       Y2, Y3, Y3
+	VSUBPS       Y2, Y3, Y3
+	VMAXPS       Y0, Y3, Y3
+	VMINPS       Y1, Y3, Y3
+	VMOVUPS      Y3, 608(R8)
+	VMOVUPS      640(SI), Y3
+	VSUBPS       Y7, Y3, Y3
+	VMULPS       Y5, Y3, Y3
+	VADDPS       Y2, Y3, Y3
+	VSUBPS       Y2, Y3, Y3
+	VMAXPS       Y0, Y3, Y3
+	VMINPS       Y1, Y3, Y3
+	VMOVUPS      Y3, 640(R8)
+	VMOVUPS      672(SI), Y3
+	VSUBPS       Y7, Y3, Y3
+	VMULPS       Y5, Y3, Y3
+	VADDPS       Y2, Y3, Y3
+	VSUBPS       Y2, Y3, Y3
+	VMAXPS       Y0, Y3, Y3
+	VMINPS       Y1, Y3, Y3
+	VMOVUPS      Y3, 672(R8)
+	VMOVUPS      704(SI), Y3
+	VSUBPS       Y7, Y3, Y3
+	VMULPS       Y5, Y3, Y3
+	VADDPS       Y2, Y3, Y3
+	VSUBPS       Y2, Y3, Y3
+	VMAXPS       Y0, Y3, Y3
+	VMINPS       Y1, Y3, Y3
+	VMOVUPS      Y3, 704(R8)
+	VMOVUPS      736(SI), Y3
+	VSUBPS       Y7, Y3, Y3
+	VMULPS       Y5, Y3, Y3
+	VADDPS       Y2, Y3, Y3
+	VSUBPS       Y2, Y3, Y3
+	VMAXPS       Y0, Y3, Y3
+	VMINPS       Y1, Y3, Y3
+	VMOVUPS      Y3, 736(R8)
+	VMOVUPS      768(SI), Y3
+	VSUBPS       Y7, Y3, Y3
+	VMULPS       Y5, Y3, Y3
+	VADDPS       Y2, Y3, Y3
+	VSUBPS       Y2, Y3, Y3
+	VMAXPS       Y0, Y3, Y3
+	VMINPS       Y1, Y3, Y3
+	VMOVUPS      Y3, 768(R8)
+	VMOVUPS      800(SI), Y3
+	VSUBPS       Y7, Y3, Y3
+	VMULPS       Y5, Y3, Y3
+	VADDPS       Y2, Y3, Y3
+	VSUBPS       Y2, Y3, Y3
+	VMAXPS       Y0, Y3, Y3
+	VMINPS       Y1, Y3, Y3
+	VMOVUPS      Y3, 800(R8)
+	VMOVUPS      832(SI), Y3
+	VSUBPS       Y7, Y3, Y3
+	VMULPS       Y5, Y3, Y3
+	VADDPS       Y2, Y3, Y3
+	VSUBPS       Y2, Y3, Y3
+	VMAXPS       Y0, Y3, Y3
+	VMINPS       Y1, Y3, Y3
+	VMOVUPS      Y3, 832(R8)
+	VMOVUPS      864(SI), Y3
+	VSUBPS       Y7, Y3, Y3
+	VMULPS       Y5, Y3, Y3
+	VADDPS       Y2, Y3, Y3
+	VSUBPS       Y2, Y3, Y3
+	VMAXPS       Y0, Y3, Y3
+	VMINPS       Y1, Y3, Y3
+	VMOVUPS      Y3, 864(R8)
+	VMOVUPS      896(SI), Y3
+	VSUBPS       Y7, Y3, Y3
+	VMULPS       Y5, Y3, Y3
+	VADDPS       Y2, Y3, Y3
+	VSUBPS       Y2, Y3, Y3
+	VMAXPS       Y0, Y3, Y3
+	VMINPS       Y1, Y3, Y3
+	VMOVUPS      Y3, 896(R8)
+	VMOVUPS      928(SI), Y3
+	VSUBPS       Y7, Y3, Y3
+	VMULPS       Y5, Y3, Y3
+	VADDPS       Y2, Y3, Y3
+	VSUBPS       Y2, Y3, Y3
+	VMAXPS       Y0, Y3, Y3
+	VMINPS       Y1, Y3, Y3
+	VMOVUPS      Y3, 928(R8)
+	VMOVUPS      960(SI), Y3
+	VSUBPS       Y7, Y3, Y3
+	VMULPS       Y5, Y3, Y3
+	VADDPS       Y2, Y3, Y3
+	VSUBPS       Y2, Y3, Y3
+	VMAXPS       Y0, Y3, Y3
+	VMINPS       Y1, Y3, Y3
+	VMOVUPS      Y3, 960(R8)
+	VMOVUPS      992(SI), Y3
+	VSUBPS       Y7, Y3, Y3
+	VMULPS       Y5, Y3, Y3
+	VADDPS       Y2, Y3, Y3
+	VSUBPS       Y2, Y3, Y3
+	VMAXPS       Y0, Y3, Y3
+	VMINPS       Y1, Y3, Y3
+	VMOVUPS      Y3, 992(R8)
+	MOVL         $0x3f800000, R9
+	VMOVD        R9, X3
+	VPBROADCASTD X3, Y3
+	VDIVPS       Y5, Y3, Y4
+	VXORPS       Y3, Y3, Y3
+	VMULPS       (R8), Y4, Y5
+	VADDPS       Y7, Y5, Y5
+	VSUBPS       (SI), Y5, Y5
+	VMULPS       Y5, Y5, Y5
+	VMULPS       (DI), Y5, Y5
+	VADDPS       Y5, Y3, Y3
+	VMULPS       32(R8), Y4, Y5
+	VADDPS       Y7, Y5, Y5
+	VSUBPS       32(SI), Y5, Y5
+	VMULPS       Y5, Y5, Y5
+	VMULPS       32(DI), Y5, Y5
+	VADDPS       Y5, Y3, Y3
+	VMULPS       64(R8), Y4, Y5
+	VADDPS       Y7, Y5, Y5
+	VSUBPS       64(SI), Y5, Y5
+	VMULPS       Y5, Y5, Y5
+	VMULPS       64(DI), Y5, Y5
+	VADDPS       Y5, Y3, Y3
+	VMULPS       96(R8), Y4, Y5
+	VADDPS       Y7, Y5, Y5
+	VSUBPS       96(SI), Y5, Y5
+	VMULPS       Y5, Y5, Y5
+	VMULPS       96(DI), Y5, Y5
+	VADDPS       Y5, Y3, Y3
+	VMULPS       128(R8), Y4, Y5
+	VADDPS       Y7, Y5, Y5
+	VSUBPS       128(SI), Y5, Y5
+	VMULPS       Y5, Y5, Y5
+	VMULPS       128(DI), Y5, Y5
+	VADDPS       Y5, Y3, Y3
+	VMULPS       160(R8), Y4, Y5
+	VADDPS       Y7, Y5, Y5
+	VSUBPS       160(SI), Y5, Y5
+	VMULPS       Y5, Y5, Y5
+	VMULPS       160(DI), Y5, Y5
+	VADDPS       Y5, Y3, Y3
+	VMULPS       192(R8), Y4, Y5
+	VADDPS       Y7, Y5, Y5
+	VSUBPS       192(SI), Y5, Y5
+	VMULPS       Y5, Y5, Y5
+	VMULPS       192(DI), Y5, Y5
+	VADDPS       Y5, Y3, Y3
+	VMULPS       224(R8), Y4, Y5
+	VADDPS       Y7, Y5, Y5
+	VSUBPS       224(SI), Y5, Y5
+	VMULPS       Y5, Y5, Y5
+	VMULPS       224(DI), Y5, Y5
+	VADDPS       Y5, Y3, Y3
+	VMULPS       256(R8), Y4, Y5
+	VADDPS       Y7, Y5, Y5
+	VSUBPS       256(SI), Y5, Y5
+	VMULPS       Y5, Y5, Y5
+	VMULPS       256(DI), Y5, Y5
+	VADDPS       Y5, Y3, Y3
+	VMULPS       288(R8), Y4, Y5
+	VADDPS       Y7, Y5, Y5
+	VSUBPS       288(SI), Y5, Y5
+	VMULPS       Y5, Y5, Y5
+	VMULPS       288(DI), Y5, Y5
+	VADDPS       Y5, Y3, Y3
+	VMULPS       320(R8), Y4, Y5
+	VADDPS       Y7, Y5, Y5
+	VSUBPS       320(SI), Y5, Y5
+	VMULPS       Y5, Y5, Y5
+	VMULPS       320(DI), Y5, Y5
+	VADDPS       Y5, Y3, Y3
+	VMULPS       352(R8), Y4, Y5
+	VADDPS       Y7, Y5, Y5
+	VSUBPS       352(SI), Y5, Y5
+	VMULPS       Y5, Y5, Y5
+	VMULPS       352(DI), Y5, Y5
+	VADDPS       Y5, Y3, Y3
+	VMULPS       384(R8), Y4, Y5
+	VADDPS       Y7, Y5, Y5
+	VSUBPS       384(SI), Y5, Y5
+	VMULPS       Y5, Y5, Y5
+	VMULPS       384(DI), Y5, Y5
+	VADDPS       Y5, Y3, Y3
+	VMULPS       416(R8), Y4, Y5
+	VADDPS       Y7, Y5, Y5
+	VSUBPS       416(SI), Y5, Y5
+	VMULPS       Y5, Y5, Y5
+	VMULPS       416(DI), Y5, Y5
+	VADDPS       Y5, Y3, Y3
+	VMULPS       448(R8), Y4, Y5
+	VADDPS       Y7, Y5, Y5
+	VSUBPS       448(SI), Y5, Y5
+	VMULPS       Y5, Y5, Y5
+	VMULPS       448(DI), Y5, Y5
+	VADDPS       Y5, Y3, Y3
+	VMULPS       480(R8), Y4, Y5
+	VADDPS       Y7, Y5, Y5
+	VSUBPS       480(SI), Y5, Y5
+	VMULPS       Y5, Y5, Y5
+	VMULPS       480(DI), Y5, Y5
+	VADDPS       Y5, Y3, Y3
+	VMULPS       512(R8), Y4, Y5
+	VADDPS       Y7, Y5, Y5
+	VSUBPS       512(SI), Y5, Y5
+	VMULPS       Y5, Y5, Y5
+	VMULPS       512(DI), Y5, Y5
+	VADDPS       Y5, Y3, Y3
+	VMULPS       544(R8), Y4, Y5
+	VADDPS       Y7, Y5, Y5
+	VSUBPS       544(SI), Y5, Y5
+	VMULPS       Y5, Y5, Y5
+	VMULPS       544(DI), Y5, Y5
+	VADDPS       Y5, Y3, Y3
+	VMULPS       576(R8), Y4, Y5
+	VADDPS       Y7, Y5, Y5
+	VSUBPS       576(SI), Y5, Y5
+	VMULPS       Y5, Y5, Y5
+	VMULPS       576(DI), Y5, Y5
+	VADDPS       Y5, Y3, Y3
+	VMULPS       608(R8), Y4, Y5
+	VADDPS       Y7, Y5, Y5
+	VSUBPS       608(SI), Y5, Y5
+	VMULPS       Y5, Y5, Y5
+	VMULPS       608(DI), Y5, Y5
+	VADDPS       Y5, Y3, Y3
+	VMULPS       640(R8), Y4, Y5
+	VADDPS       Y7, Y5, Y5
+	VSUBPS       640(SI), Y5, Y5
+	VMULPS       Y5, Y5, Y5
+	VMULPS       640(DI), Y5, Y5
+	VADDPS       Y5, Y3, Y3
+	VMULPS       672(R8), Y4, Y5
+	VADDPS       Y7, Y5, Y5
+	VSUBPS       672(SI), Y5, Y5
+	VMULPS       Y5, Y5, Y5
+	VMULPS       672(DI), Y5, Y5
+	VADDPS       Y5, Y3, Y3
+	VMULPS       704(R8), Y4, Y5
+	VADDPS       Y7, Y5, Y5
+	VSUBPS       704(SI), Y5, Y5
+	VMULPS       Y5, Y5, Y5
+	VMULPS       704(DI), Y5, Y5
+	VADDPS       Y5, Y3, Y3
+	VMULPS       736(R8), Y4, Y5
+	VADDPS       Y7, Y5, Y5
+	VSUBPS       736(SI), Y5, Y5
+	VMULPS       Y5, Y5, Y5
+	VMULPS       736(DI), Y5, Y5
+	VADDPS       Y5, Y3, Y3
+	VMULPS       768(R8), Y4, Y5
+	VADDPS       Y7, Y5, Y5
+	VSUBPS       768(SI), Y5, Y5
+	VMULPS       Y5, Y5, Y5
+	VMULPS       768(DI), Y5, Y5
+	VADDPS       Y5, Y3, Y3
+	VMULPS       800(R8), Y4, Y5
+	VADDPS       Y7, Y5, Y5
+	VSUBPS       800(SI), Y5, Y5
+	VMULPS       Y5, Y5, Y5
+	VMULPS       800(DI), Y5, Y5
+	VADDPS       Y5, Y3, Y3
+	VMULPS       832(R8), Y4, Y5
+	VADDPS       Y7, Y5, Y5
+	VSUBPS       832(SI), Y5, Y5
+	VMULPS       Y5, Y5, Y5
+	VMULPS       832(DI), Y5, Y5
+	VADDPS       Y5, Y3, Y3
+	VMULPS       864(R8), Y4, Y5
+	VADDPS       Y7, Y5, Y5
+	VSUBPS       864(SI), Y5, Y5
+	VMULPS       Y5, Y5, Y5
+	VMULPS       864(DI), Y5, Y5
+	VADDPS       Y5, Y3, Y3
+	VMULPS       896(R8), Y4, Y5
+	VADDPS       Y7, Y5, Y5
+	VSUBPS       896(SI), Y5, Y5
+	VMULPS       Y5, Y5, Y5
+	VMULPS       896(DI), Y5, Y5
+	VADDPS       Y5, Y3, Y3
+	VMULPS       928(R8), Y4, Y5
+	VADDPS       Y7, Y5, Y5
+	VSUBPS       928(SI), Y5, Y5
+	VMULPS       Y5, Y5, Y5
+	VMULPS       928(DI), Y5, Y5
+	VADDPS       Y5, Y3, Y3
+	VMULPS       960(R8), Y4, Y5
+	VADDPS       Y7, Y5, Y5
+	VSUBPS       960(SI), Y5, Y5
+	VMULPS       Y5, Y5, Y5
+	VMULPS       960(DI), Y5, Y5
+	VADDPS       Y5, Y3, Y3
+	VMULPS       992(R8), Y4, Y5
+	VADDPS       Y7, Y5, Y5
+	VSUBPS       992(SI), Y5, Y5
+	VMULPS       Y5, Y5, Y5
+	VMULPS       992(DI), Y5, Y5
+	VADDPS       Y5, Y3, Y3
+
+step:
+	ADDQ         $0x04, DX
+	VSUBPS       Y7, Y8, Y6
+	VBROADCASTSS (DX), Y5
+	VDIVPS       Y6, Y5, Y5
+	VXORPS       Y6, Y6, Y6
+	VXORPS       Y10, Y10, Y10
+	VXORPS       Y11, Y11, Y11
+	VMOVUPS      (SI), Y13
+	VSUBPS       Y7, Y13, Y12
+	VMULPS       Y5, Y12, Y12
+	VADDPS       Y2, Y12, Y12
+	VSUBPS       Y2, Y12, Y12
+	VMAXPS       Y0, Y12, Y12
+	VMINPS       Y1, Y12, Y12
+	VMOVUPS      Y12, (R8)
+	VMULPS       (DI), Y12, Y14
+	VADDPS       Y14, Y6, Y6
+	VMULPS       Y14, Y12, Y12
+	VADDPS       Y12, Y10, Y10
+	VMULPS       Y14, Y13, Y13
+	VADDPS       Y13, Y11, Y11
+	VMOVUPS      32(SI), Y13
+	VSUBPS       Y7, Y13, Y12
+	VMULPS       Y5, Y12, Y12
+	VADDPS       Y2, Y12, Y12
+	VSUBPS       Y2, Y12, Y12
+	VMAXPS       Y0, Y12, Y12
+	VMINPS       Y1, Y12, Y12
+	VMOVUPS      Y12, 32(R8)
+	VMULPS       32(DI), Y12, Y14
+	VADDPS       Y14, Y6, Y6
+	VMULPS       Y14, Y12, Y12
+	VADDPS       Y12, Y10, Y10
+	VMULPS       Y14, Y13, Y13
+	VADDPS       Y13, Y11, Y11
+	VMOVUPS      64(SI), Y13
+	VSUBPS       Y7, Y13, Y12
+	VMULPS       Y5, Y12, Y12
+	VADDPS       Y2, Y12, Y12
+	VSUBPS       Y2, Y12, Y12
+	VMAXPS       Y0, Y12, Y12
+	VMINPS       Y1, Y12, Y12
+	VMOVUPS      Y12, 64(R8)
+	VMULPS       64(DI), Y12, Y14
+	VADDPS       Y14, Y6, Y6
+	VMULPS       Y14, Y12, Y12
+	VADDPS       Y12, Y10, Y10
+	VMULPS       Y14, Y13, Y13
+	VADDPS       Y13, Y11, Y11
+	VMOVUPS      96(SI), Y13
+	VSUBPS       Y7, Y13, Y12
+	VMULPS       Y5, Y12, Y12
+	VADDPS       Y2, Y12, Y12
+	VSUBPS       Y2, Y12, Y12
+	VMAXPS       Y0, Y12, Y12
+	VMINPS       Y1, Y12, Y12
+	VMOVUPS      Y12, 96(R8)
+	VMULPS       96(DI), Y12, Y14
+	VADDPS       Y14, Y6, Y6
+	VMULPS       Y14, Y12, Y12
+	VADDPS       Y12, Y10, Y10
+	VMULPS       Y14, Y13, Y13
+	VADDPS       Y13, Y11, Y11
+	VMOVUPS      128(SI), Y13
+	VSUBPS       Y7, Y13, Y12
+	VMULPS       Y5, Y12, Y12
+	VADDPS       Y2, Y12, Y12
+	VSUBPS       Y2, Y12, Y12
+	VMAXPS       Y0, Y12, Y12
+	VMINPS       Y1, Y12, Y12
+	VMOVUPS      Y12, 128(R8)
+	VMULPS       128(DI), Y12, Y14
+	VADDPS       Y14, Y6, Y6
+	VMULPS       Y14, Y12, Y12
+	VADDPS       Y12, Y10, Y10
+	VMULPS       Y14, Y13, Y13
+	VADDPS       Y13, Y11, Y11
+	VMOVUPS      160(SI), Y13
+	VSUBPS       Y7, Y13, Y12
+	VMULPS       Y5, Y12, Y12
+	VADDPS       Y2, Y12, Y12
+	VSUBPS       Y2, Y12, Y12
+	VMAXPS       Y0, Y12, Y12
+	VMINPS       Y1, Y12, Y12
+	VMOVUPS      Y12, 160(R8)
+	VMULPS       160(DI), Y12, Y14
+	VADDPS       Y14, Y6, Y6
+	VMULPS       Y14, Y12, Y12
+	VADDPS       Y12, Y10, Y10
+	VMULPS       Y14, Y13, Y13
+	VADDPS       Y13, Y11, Y11
+	VMOVUPS      192(SI), Y13
+	VSUBPS       Y7, Y13, Y12
+	VMULPS       Y5, Y12, Y12
+	VADDPS       Y2, Y12, Y12
+	VSUBPS       Y2, Y12, Y12
+	VMAXPS       Y0, Y12, Y12
+	VMINPS       Y1, Y12, Y12
+	VMOVUPS      Y12, 192(R8)
+	VMULPS       192(DI), Y12, Y14
+	VADDPS       Y14, Y6, Y6
+	VMULPS       Y14, Y12, Y12
+	VADDPS       Y12, Y10, Y10
+	VMULPS       Y14, Y13, Y13
+	VADDPS       Y13, Y11, Y11
+	VMOVUPS      224(SI), Y13
+	VSUBPS       Y7, Y13, Y12
+	VMULPS       Y5, Y12, Y12
+	VADDPS       Y2, Y12, Y12
+	VSUBPS       Y2, Y12, Y12
+	VMAXPS       Y0, Y12, Y12
+	VMINPS       Y1, Y12, Y12
+	VMOVUPS      Y12, 224(R8)
+	VMULPS       224(DI), Y12, Y14
+	VADDPS       Y14, Y6, Y6
+	VMULPS       Y14, Y12, Y12
+	VADDPS       Y12, Y10, Y10
+	VMULPS       Y14, Y13, Y13
+	VADDPS       Y13, Y11, Y11
+	VMOVUPS      256(SI), Y13
+	VSUBPS       Y7, Y13, Y12
+	VMULPS       Y5, Y12, Y12
+	VADDPS       Y2, Y12, Y12
+	VSUBPS       Y2, Y12, Y12
+	VMAXPS       Y0, Y12, Y12
+	VMINPS       Y1, Y12, Y12
+	VMOVUPS      Y12, 256(R8)
+	VMULPS       256(DI), Y12, Y14
+	VADDPS       Y14, Y6, Y6
+	VMULPS       Y14, Y12, Y12
+	VADDPS       Y12, Y10, Y10
+	VMULPS       Y14, Y13, Y13
+	VADDPS       Y13, Y11, Y11
+	VMOVUPS      288(SI), Y13
+	VSUBPS       Y7, Y13, Y12
+	VMULPS       Y5, Y12, Y12
+	VADDPS       Y2, Y12, Y12
+	VSUBPS       Y2, Y12, Y12
+	VMAXPS       Y0, Y12, Y12
+	VMINPS       Y1, Y12, Y12
+	VMOVUPS      Y12, 288(R8)
+	VMULPS       288(DI), Y12, Y14
+	VADDPS       Y14, Y6, Y6
+	VMULPS       Y14, Y12, Y12
+	VADDPS       Y12, Y10, Y10
+	VMULPS       Y14, Y13, Y13
+	VADDPS       Y13, Y11, Y11
+	VMOVUPS      320(SI), Y13
+	VSUBPS       Y7, Y13, Y12
+	VMULPS       Y5, Y12, Y12
+	VADDPS       Y2, Y12, Y12
+	VSUBPS       Y2, Y12, Y12
+	VMAXPS       Y0, Y12, Y12
+	VMINPS       Y1, Y12, Y12
+	VMOVUPS      Y12, 320(R8)
+	VMULPS       320(DI), Y12, Y14
+	VADDPS       Y14, Y6, Y6
+	VMULPS       Y14, Y12, Y12
+	VADDPS       Y12, Y10, Y10
+	VMULPS       Y14, Y13, Y13
+	VADDPS       Y13, Y11, Y11
+	VMOVUPS      352(SI), Y13
+	VSUBPS       Y7, Y13, Y12
+	VMULPS       Y5, Y12, Y12
+	VADDPS       Y2, Y12, Y12
+	VSUBPS       Y2, Y12, Y12
+	VMAXPS       Y0, Y12, Y12
+	VMINPS       Y1, Y12, Y12
+	VMOVUPS      Y12, 352(R8)
+	VMULPS       352(DI), Y12, Y14
+	VADDPS       Y14, Y6, Y6
+	VMULPS       Y14, Y12, Y12
+	VADDPS       Y12, Y10, Y10
+	VMULPS       Y14, Y13, Y13
+	VADDPS       Y13, Y11, Y11
+	VMOVUPS      384(SI), Y13
+	VSUBPS       Y7, Y13, Y12
+	VMULPS       Y5, Y12, Y12
+	VADDPS       Y2, Y12, Y12
+	VSUBPS       Y2, Y12, Y12
+	VMAXPS       Y0, Y12, Y12
+	VMINPS       Y1, Y12, Y12
+	VMOVUPS      Y12, 384(R8)
+	VMULPS       384(DI), Y12, Y14
+	VADDPS       Y14, Y6, Y6
+	VMULPS       Y14, Y12, Y12
+	VADDPS       Y12, Y10, Y10
+	VMULPS       Y14, Y13, Y13
+	VADDPS       Y13, Y11, Y11
+	VMOVUPS      416(SI), Y13
+	VSUBPS       Y7, Y13, Y12
+	VMULPS       Y5, Y12, Y12
+	VADDPS       Y2, Y12, Y12
+	VSUBPS       Y2, Y12, Y12
+	VMAXPS       Y0, Y12, Y12
+	VMINPS       Y1, Y12, Y12
+	VMOVUPS      Y12, 416(R8)
+	VMULPS       416(DI), Y12, Y14
+	VADDPS       Y14, Y6, Y6
+	VMULPS       Y14, Y12, Y12
+	VADDPS       Y12, Y10, Y10
+	VMULPS       Y14, Y13, Y13
+	VADDPS       Y13, Y11, Y11
+	VMOVUPS      448(SI), Y13
+	VSUBPS       Y7, Y13, Y12
+	VMULPS       Y5, Y12, Y12
+	VADDPS       Y2, Y12, Y12
+	VSUBPS       Y2, Y12, Y12
+	VMAXPS       Y0, Y12, Y12
+	VMINPS       Y1, Y12, Y12
+	VMOVUPS      Y12, 448(R8)
+	VMULPS       448(DI), Y12, Y14
+	VADDPS       Y14, Y6, Y6
+	VMULPS       Y14, Y12, Y12
+	VADDPS       Y12, Y10, Y10
+	VMULPS       Y14, Y13, Y13
+	VADDPS       Y13, Y11, Y11
+	VMOVUPS      480(SI), Y13
+	VSUBPS       Y7, Y13, Y12
+	VMULPS       Y5, Y12, Y12
+	VADDPS       Y2, Y12, Y12
+	VSUBPS       Y2, Y12, Y12
+	VMAXPS       Y0, Y12, Y12
+	VMINPS       Y1, Y12, Y12
+	VMOVUPS      Y12, 480(R8)
+	VMULPS       480(DI), Y12, Y14
+	VADDPS       Y14, Y6, Y6
+	VMULPS       Y14, Y12, Y12
+	VADDPS       Y12, Y10, Y10
+	VMULPS       Y14, Y13, Y13
+	VADDPS       Y13, Y11, Y11
+	VMOVUPS      512(SI), Y13
+	VSUBPS       Y7, Y13, Y12
+	VMULPS       Y5, Y12, Y12
+	VADDPS       Y2, Y12, Y12
+	VSUBPS       Y2, Y12, Y12
+	VMAXPS       Y0, Y12, Y12
+	VMINPS       Y1, Y12, Y12
+	VMOVUPS      Y12, 512(R8)
+	VMULPS       512(DI), Y12, Y14
+	VADDPS       Y14, Y6, Y6
+	VMULPS       Y14, Y12, Y12
+	VADDPS       Y12, Y10, Y10
+	VMULPS       Y14, Y13, Y13
+	VADDPS       Y13, Y11, Y11
+	VMOVUPS      544(SI), Y13
+	VSUBPS       Y7, Y13, Y12
+	VMULPS       Y5, Y12, Y12
+	VADDPS       Y2, Y12, Y12
+	VSUBPS       Y2, Y12, Y12
+	VMAXPS       Y0, Y12, Y12
+	VMINPS       Y1, Y12, Y12
+	VMOVUPS      Y12, 544(R8)
+	VMULPS       544(DI), Y12, Y14
+	VADDPS       Y14, Y6, Y6
+	VMULPS       Y14, Y12, Y12
+	VADDPS       Y12, Y10, Y10
+	VMULPS       Y14, Y13, Y13
+	VADDPS       Y13, Y11, Y11
+	VMOVUPS      576(SI), Y13
+	VSUBPS       Y7, Y13, Y12
+	VMULPS       Y5, Y12, Y12
+	VADDPS       Y2, Y12, Y12
+	VSUBPS       Y2, Y12, Y12
+	VMAXPS       Y0, Y12, Y12
+	VMINPS       Y1, Y12, Y12
+	VMOVUPS      Y12, 576(R8)
+	VMULPS       576(DI), Y12, Y14
+	VADDPS       Y14, Y6, Y6
+	VMULPS       Y14, Y12, Y12
+	VADDPS       Y12, Y10, Y10
+	VMULPS       Y14, Y13, Y13
+	VADDPS       Y13, Y11, Y11
+	VMOVUPS      608(SI), Y13
+	VSUBPS       Y7, Y13, Y12
+	VMULPS       Y5, Y12, Y12
+	VADDPS       Y2, Y12, Y12
+	VSUBPS       Y2, Y12, Y12
+	VMAXPS       Y0, Y12, Y12
+	VMINPS       Y1, Y12, Y12
+	VMOVUPS      Y12, 608(R8)
+	VMULPS       608(DI), Y12, Y14
+	VADDPS       Y14, Y6, Y6
+	VMULPS       Y14, Y12, Y12
+	VADDPS       Y12, Y10, Y10
+	VMULPS       Y14, Y13, Y13
+	VADDPS       Y13, Y11, Y11
+	VMOVUPS      640(SI), Y13
+	VSUBPS       Y7, Y13, Y12
+	VMULPS       Y5, Y12, Y12
+	VADDPS       Y2, Y12, Y12
+	VSUBPS       Y2, Y12, Y12
+	VMAXPS       Y0, Y12, Y12
+	VMINPS       Y1, Y12, Y12
+	VMOVUPS      Y12, 640(R8)
+	VMULPS       640(DI), Y12, Y14
+	VADDPS       Y14, Y6, Y6
+	VMULPS       Y14, Y12, Y12
+	VADDPS       Y12, Y10, Y10
+	VMULPS       Y14, Y13, Y13
+	VADDPS       Y13, Y11, Y11
+	VMOVUPS      672(SI), Y13
+	VSUBPS       Y7, Y13, Y12
+	VMULPS       Y5, Y12, Y12
+	VADDPS       Y2, Y12, Y12
+	VSUBPS       Y2, Y12, Y12
+	VMAXPS       Y0, Y12, Y12
+	VMINPS       Y1, Y12, Y12
+	VMOVUPS      Y12, 672(R8)
+	VMULPS       672(DI), Y12, Y14
+	VADDPS       Y14, Y6, Y6
+	VMULPS       Y14, Y12, Y12
+	VADDPS       Y12, Y10, Y10
+	VMULPS       Y14, Y13, Y13
+	VADDPS       Y13, Y11, Y11
+	VMOVUPS      704(SI), Y13
+	VSUBPS       Y7, Y13, Y12
+	VMULPS       Y5, Y12, Y12
+	VADDPS       Y2, Y12, Y12
+	VSUBPS       Y2, Y12, Y12
+	VMAXPS       Y0, Y12, Y12
+	VMINPS       Y1, Y12, Y12
+	VMOVUPS      Y12, 704(R8)
+	VMULPS       704(DI), Y12, Y14
+	VADDPS       Y14, Y6, Y6
+	VMULPS       Y14, Y12, Y12
+	VADDPS       Y12, Y10, Y10
+	VMULPS       Y14, Y13, Y13
+	VADDPS       Y13, Y11, Y11
+	VMOVUPS      736(SI), Y13
+	VSUBPS       Y7, Y13, Y12
+	VMULPS       Y5, Y12, Y12
+	VADDPS       Y2, Y12, Y12
+	VSUBPS       Y2, Y12, Y12
+	VMAXPS       Y0, Y12, Y12
+	VMINPS       Y1, Y12, Y12
+	VMOVUPS      Y12, 736(R8)
+	VMULPS       736(DI), Y12, Y14
+	VADDPS       Y14, Y6, Y6
+	VMULPS       Y14, Y12, Y12
+	VADDPS       Y12, Y10, Y10
+	VMULPS       Y14, Y13, Y13
+	VADDPS       Y13, Y11, Y11
+	VMOVUPS      768(SI), Y13
+	VSUBPS       Y7, Y13, Y12
+	VMULPS       Y5, Y12, Y12
+	VADDPS       Y2, Y12, Y12
+	VSUBPS       Y2, Y12, Y12
+	VMAXPS       Y0, Y12, Y12
+	VMINPS       Y1, Y12, Y12
+	VMOVUPS      Y12, 768(R8)
+	VMULPS       768(DI), Y12, Y14
+	VADDPS       Y14, Y6, Y6
+	VMULPS       Y14, Y12, Y12
+	VADDPS       Y12, Y10, Y10
+	VMULPS       Y14, Y13, Y13
+	VADDPS       Y13, Y11, Y11
+	VMOVUPS      800(SI), Y13
+	VSUBPS       Y7, Y13, Y12
+	VMULPS       Y5, Y12, Y12
+	VADDPS       Y2, Y12, Y12
+	VSUBPS       Y2, Y12, Y12
+	VMAXPS       Y0, Y12, Y12
+	VMINPS       Y1, Y12, Y12
+	VMOVUPS      Y12, 800(R8)
+	VMULPS       800(DI), Y12, Y14
+	VADDPS       Y14, Y6, Y6
+	VMULPS       Y14, Y12, Y12
+	VADDPS       Y12, Y10, Y10
+	VMULPS       Y14, Y13, Y13
+	VADDPS       Y13, Y11, Y11
+	VMOVUPS      832(SI), Y13
+	VSUBPS       Y7, Y13, Y12
+	VMULPS       Y5, Y12, Y12
+	VADDPS       Y2, Y12, Y12
+	VSUBPS       Y2, Y12, Y12
+	VMAXPS       Y0, Y12, Y12
+	VMINPS       Y1, Y12, Y12
+	VMOVUPS      Y12, 832(R8)
+	VMULPS       832(DI), Y12, Y14
+	VADDPS       Y14, Y6, Y6
+	VMULPS       Y14, Y12, Y12
+	VADDPS       Y12, Y10, Y10
+	VMULPS       Y14, Y13, Y13
+	VADDPS       Y13, Y11, Y11
+	VMOVUPS      864(SI), Y13
+	VSUBPS       Y7, Y13, Y12
+	VMULPS       Y5, Y12, Y12
+	VADDPS       Y2, Y12, Y12
+	VSUBPS       Y2, Y12, Y12
+	VMAXPS       Y0, Y12, Y12
+	VMINPS       Y1, Y12, Y12
+	VMOVUPS      Y12, 864(R8)
+	VMULPS       864(DI), Y12, Y14
+	VADDPS       Y14, Y6, Y6
+	VMULPS       Y14, Y12, Y12
+	VADDPS       Y12, Y10, Y10
+	VMULPS       Y14, Y13, Y13
+	VADDPS       Y13, Y11, Y11
+	VMOVUPS      896(SI), Y13
+	VSUBPS       Y7, Y13, Y12
+	VMULPS       Y5, Y12, Y12
+	VADDPS       Y2, Y12, Y12
+	VSUBPS       Y2, Y12, Y12
+	VMAXPS       Y0, Y12, Y12
+	VMINPS       Y1, Y12, Y12
+	VMOVUPS      Y12, 896(R8)
+	VMULPS       896(DI), Y12, Y14
+	VADDPS       Y14, Y6, Y6
+	VMULPS       Y14, Y12, Y12
+	VADDPS       Y12, Y10, Y10
+	VMULPS       Y14, Y13, Y13
+	VADDPS       Y13, Y11, Y11
+	VMOVUPS      928(SI), Y13
+	VSUBPS       Y7, Y13, Y12
+	VMULPS       Y5, Y12, Y12
+	VADDPS       Y2, Y12, Y12
+	VSUBPS       Y2, Y12, Y12
+	VMAXPS       Y0, Y12, Y12
+	VMINPS       Y1, Y12, Y12
+	VMOVUPS      Y12, 928(R8)
+	VMULPS       928(DI), Y12, Y14
+	VADDPS       Y14, Y6, Y6
+	VMULPS       Y14, Y12, Y12
+	VADDPS       Y12, Y10, Y10
+	VMULPS       Y14, Y13, Y13
+	VADDPS       Y13, Y11, Y11
+	VMOVUPS      960(SI), Y13
+	VSUBPS       Y7, Y13, Y12
+	VMULPS       Y5, Y12, Y12
+	VADDPS       Y2, Y12, Y12
+	VSUBPS       Y2, Y12, Y12
+	VMAXPS       Y0, Y12, Y12
+	VMINPS       Y1, Y12, Y12
+	VMOVUPS      Y12, 960(R8)
+	VMULPS       960(DI), Y12, Y14
+	VADDPS       Y14, Y6, Y6
+	VMULPS       Y14, Y12, Y12
+	VADDPS       Y12, Y10, Y10
+	VMULPS       Y14, Y13, Y13
+	VADDPS       Y13, Y11, Y11
+	VMOVUPS      992(SI), Y13
+	VSUBPS       Y7, Y13, Y12
+	VMULPS       Y5, Y12, Y12
+	VADDPS       Y2, Y12, Y12
+	VSUBPS       Y2, Y12, Y12
+	VMAXPS       Y0, Y12, Y12
+	VMINPS       Y1, Y12, Y12
+	VMOVUPS      Y12, 992(R8)
+	VMULPS       992(DI), Y12, Y14
+	VADDPS       Y14, Y6, Y6
+	VMULPS       Y14, Y12, Y12
+	VADDPS       Y12, Y10, Y10
+	VMULPS       Y14, Y13, Y13
+	VADDPS       Y13, Y11, Y11
+	VMULPS       Y9, Y10, Y5
+	VMULPS       Y6, Y6, Y12
+	VSUBPS       Y12, Y5, Y5
+	VCMPPS       $0x1e, Y0, Y5, Y12
+	VMULPS       Y9, Y11, Y13
+	VMULPS       (CX), Y6, Y14
+	VSUBPS       Y14, Y13, Y13
+	VDIVPS       Y5, Y13, Y13
+	VMULPS       (CX), Y10, Y14
+	VMULPS       Y6, Y11, Y6
+	VSUBPS       Y6, Y14, Y14
+	VDIVPS       Y5, Y14, Y14
+	VCMPPS       $0x1e, Y0, Y14, Y5
+	VDIVPS       Y10, Y11, Y6
+	VBLENDVPS    Y5, Y6, Y13, Y13
+	VANDNPS      Y14, Y5, Y14
+	VXORPS       Y5, Y5, Y5
+	VMULPS       (R8), Y13, Y6
+	VADDPS       Y14, Y6, Y6
+	VSUBPS       (SI), Y6, Y6
+	VMULPS       Y6, Y6, Y6
+	VMULPS       (DI), Y6, Y6
+	VADDPS       Y6, Y5, Y5
+	VMULPS       32(R8), Y13, Y6
+	VADDPS       Y14, Y6, Y6
+	VSUBPS       32(SI), Y6, Y6
+	VMULPS       Y6, Y6, Y6
+	VMULPS       32(DI), Y6, Y6
+	VADDPS       Y6, Y5, Y5
+	VMULPS       64(R8), Y13, Y6
+	VADDPS       Y14, Y6, Y6
+	VSUBPS       64(SI), Y6, Y6
+	VMULPS       Y6, Y6, Y6
+	VMULPS       64(DI), Y6, Y6
+	VADDPS       Y6, Y5, Y5
+	VMULPS       96(R8), Y13, Y6
+	VADDPS       Y14, Y6, Y6
+	VSUBPS       96(SI), Y6, Y6
+	VMULPS       Y6, Y6, Y6
+	VMULPS       96(DI), Y6, Y6
+	VADDPS       Y6, Y5, Y5
+	VMULPS       128(R8), Y13, Y6
+	VADDPS       Y14, Y6, Y6
+	VSUBPS       128(SI), Y6, Y6
+	VMULPS       Y6, Y6, Y6
+	VMULPS       128(DI), Y6, Y6
+	VADDPS       Y6, Y5, Y5
+	VMULPS       160(R8), Y13, Y6
+	VADDPS       Y14, Y6, Y6
+	VSUBPS       160(SI), Y6, Y6
+	VMULPS       Y6, Y6, Y6
+	VMULPS       160(DI), Y6, Y6
+	VADDPS       Y6, Y5, Y5
+	VMULPS       192(R8), Y13, Y6
+	VADDPS       Y14, Y6, Y6
+	VSUBPS       192(SI), Y6, Y6
+	VMULPS       Y6, Y6, Y6
+	VMULPS       192(DI), Y6, Y6
+	VADDPS       Y6, Y5, Y5
+	VMULPS       224(R8), Y13, Y6
+	VADDPS       Y14, Y6, Y6
+	VSUBPS       224(SI), Y6, Y6
+	VMULPS       Y6, Y6, Y6
+	VMULPS       224(DI), Y6, Y6
+	VADDPS       Y6, Y5, Y5
+	VMULPS       256(R8), Y13, Y6
+	VADDPS       Y14, Y6, Y6
+	VSUBPS       256(SI), Y6, Y6
+	VMULPS       Y6, Y6, Y6
+	VMULPS       256(DI), Y6, Y6
+	VADDPS       Y6, Y5, Y5
+	VMULPS       288(R8), Y13, Y6
+	VADDPS       Y14, Y6, Y6
+	VSUBPS       288(SI), Y6, Y6
+	VMULPS       Y6, Y6, Y6
+	VMULPS       288(DI), Y6, Y6
+	VADDPS       Y6, Y5, Y5
+	VMULPS       320(R8), Y13, Y6
+	VADDPS       Y14, Y6, Y6
+	VSUBPS       320(SI), Y6, Y6
+	VMULPS       Y6, Y6, Y6
+	VMULPS       320(DI), Y6, Y6
+	VADDPS       Y6, Y5, Y5
+	VMULPS       352(R8), Y13, Y6
+	VADDPS       Y14, Y6, Y6
+	VSUBPS       352(SI), Y6, Y6
+	VMULPS       Y6, Y6, Y6
+	VMULPS       352(DI), Y6, Y6
+	VADDPS       Y6, Y5, Y5
+	VMULPS       384(R8), Y13, Y6
+	VADDPS       Y14, Y6, Y6
+	VSUBPS       384(SI), Y6, Y6
+	VMULPS       Y6, Y6, Y6
+	VMULPS       384(DI), Y6, Y6
+	VADDPS       Y6, Y5, Y5
+	VMULPS       416(R8), Y13, Y6
+	VADDPS       Y14, Y6, Y6
+	VSUBPS       416(SI), Y6, Y6
+	VMULPS       Y6, Y6, Y6
+	VMULPS       416(DI), Y6, Y6
+	VADDPS       Y6, Y5, Y5
+	VMULPS       448(R8), Y13, Y6
+	VADDPS       Y14, Y6, Y6
+	VSUBPS       448(SI), Y6, Y6
+	VMULPS       Y6, Y6, Y6
+	VMULPS       448(DI), Y6, Y6
+	VADDPS       Y6, Y5, Y5
+	VMULPS       480(R8), Y13, Y6
+	VADDPS       Y14, Y6, Y6
+	VSUBPS       480(SI), Y6, Y6
+	VMULPS       Y6, Y6, Y6
+	VMULPS       480(DI), Y6, Y6
+	VADDPS       Y6, Y5, Y5
+	VMULPS       512(R8), Y13, Y6
+	VADDPS       Y14, Y6, Y6
+	VSUBPS       512(SI), Y6, Y6
+	VMULPS       Y6, Y6, Y6
+	VMULPS       512(DI), Y6, Y6
+	VADDPS       Y6, Y5, Y5
+	VMULPS       544(R8), Y13, Y6
+	VADDPS       Y14, Y6, Y6
+	VSUBPS       544(SI), Y6, Y6
+	VMULPS       Y6, Y6, Y6
+	VMULPS       544(DI), Y6, Y6
+	VADDPS       Y6, Y5, Y5
+	VMULPS       576(R8), Y13, Y6
+	VADDPS       Y14, Y6, Y6
+	VSUBPS       576(SI), Y6, Y6
+	VMULPS       Y6, Y6, Y6
+	VMULPS       576(DI), Y6, Y6
+	VADDPS       Y6, Y5, Y5
+	VMULPS       608(R8), Y13, Y6
+	VADDPS       Y14, Y6, Y6
+	VSUBPS       608(SI), Y6, Y6
+	VMULPS       Y6, Y6, Y6
+	VMULPS       608(DI), Y6, Y6
+	VADDPS       Y6, Y5, Y5
+	VMULPS       640(R8), Y13, Y6
+	VADDPS       Y14, Y6, Y6
+	VSUBPS       640(SI), Y6, Y6
+	VMULPS       Y6, Y6, Y6
+	VMULPS       640(DI), Y6, Y6
+	VADDPS       Y6, Y5, Y5
+	VMULPS       672(R8), Y13, Y6
+	VADDPS       Y14, Y6, Y6
+	VSUBPS       672(SI), Y6, Y6
+	VMULPS       Y6, Y6, Y6
+	VMULPS       672(DI), Y6, Y6
+	VADDPS       Y6, Y5, Y5
+	VMULPS       704(R8), Y13, Y6
+	VADDPS       Y14, Y6, Y6
+	VSUBPS       704(SI), Y6, Y6
+	VMULPS       Y6, Y6, Y6
+	VMULPS       704(DI), Y6, Y6
+	VADDPS       Y6, Y5, Y5
+	VMULPS       736(R8), Y13, Y6
+	VADDPS       Y14, Y6, Y6
+	VSUBPS       736(SI), Y6, Y6
+	VMULPS       Y6, Y6, Y6
+	VMULPS       736(DI), Y6, Y6
+	VADDPS       Y6, Y5, Y5
+	VMULPS       768(R8), Y13, Y6
+	VADDPS       Y14, Y6, Y6
+	VSUBPS       768(SI), Y6, Y6
+	VMULPS       Y6, Y6, Y6
+	VMULPS       768(DI), Y6, Y6
+	VADDPS       Y6, Y5, Y5
+	VMULPS       800(R8), Y13, Y6
+	VADDPS       Y14, Y6, Y6
+	VSUBPS       800(SI), Y6, Y6
+	VMULPS       Y6, Y6, Y6
+	VMULPS       800(DI), Y6, Y6
+	VADDPS       Y6, Y5, Y5
+	VMULPS       832(R8), Y13, Y6
+	VADDPS       Y14, Y6, Y6
+	VSUBPS       832(SI), Y6, Y6
+	VMULPS       Y6, Y6, Y6
+	VMULPS       832(DI), Y6, Y6
+	VADDPS       Y6, Y5, Y5
+	VMULPS       864(R8), Y13, Y6
+	VADDPS       Y14, Y6, Y6
+	VSUBPS       864(SI), Y6, Y6
+	VMULPS       Y6, Y6, Y6
+	VMULPS       864(DI), Y6, Y6
+	VADDPS       Y6, Y5, Y5
+	VMULPS       896(R8), Y13, Y6
+	VADDPS       Y14, Y6, Y6
+	VSUBPS       896(SI), Y6, Y6
+	VMULPS       Y6, Y6, Y6
+	VMULPS       896(DI), Y6, Y6
+	VADDPS       Y6, Y5, Y5
+	VMULPS       928(R8), Y13, Y6
+	VADDPS       Y14, Y6, Y6
+	VSUBPS       928(SI), Y6, Y6
+	VMULPS       Y6, Y6, Y6
+	VMULPS       928(DI), Y6, Y6
+	VADDPS       Y6, Y5, Y5
+	VMULPS       960(R8), Y13, Y6
+	VADDPS       Y14, Y6, Y6
+	VSUBPS       960(SI), Y6, Y6
+	VMULPS       Y6, Y6, Y6
+	VMULPS       960(DI), Y6, Y6
+	VADDPS       Y6, Y5, Y5
+	VMULPS       992(R8), Y13, Y6
+	VADDPS       Y14, Y6, Y6
+	VSUBPS       992(SI), Y6, Y6
+	VMULPS       Y6, Y6, Y6
+	VMULPS       992(DI), Y6, Y6
+	VADDPS       Y6, Y5, Y5
+	VCMPPS       $0x11, Y3, Y5, Y6
+	VANDPS       Y12, Y6, Y6
+	VBLENDVPS    Y6, Y5, Y3, Y3
+	VBLENDVPS    Y6, Y13, Y4, Y4
+	VBLENDVPS    Y6, Y14, Y7, Y7
+	DECQ         BX
+	JNE          step
+	VMOVUPS      (AX), Y3
+	VANDNPS      Y4, Y3, Y4
+	VMOVUPS      Y4, (AX)
+	VSUBPS       Y7, Y0, Y7
+	VMOVUPS      Y7, (CX)
+	VZEROUPPER
+	RET

@@ -59,3 +59,8 @@ func packNEONQ5_K(dst, src *byte, stride, blocks int, ahead *byte, step int)
 
 //go:noescape
 func packNEONQ6_K(dst, src *byte, stride, blocks int, ahead *byte, step int)
+
+// fitScaleMins finds the scales and minimums of 8 sub-blocks of 32 elements.
+func fitScaleMins(scales, lows *[8]float32, x []float32, top int, first float32, steps int) {
+	fitScaleMinsPortable(scales, lows, x, top, first, steps)
+}

@@ -22,8 +22,8 @@ func quantK4(b []byte, x []float32, top int, first float32, steps int) {
 	var scales, lows [8]float32
 	var q [256]uint8
 	var topScale, topLow float32
+	fitScaleMins(&scales, &lows, x, top, first, steps)
 	for j := range 8 {
-		scales[j], lows[j] = fitScaleMin(q[32*j:32*j+32], x[32*j:32*j+32], top, first, steps)
 		topScale, topLow = max(topScale, scales[j]), max(topLow, lows[j])
 	}
 	var toScale, toLow float32
@@ -51,7 +51,8 @@ func quantK4(b []byte, x []float32, top int, first float32, steps int) {
 	for j := range 8 {
 		s, m := scaleMinK4(j, packed)
 		scale, low := d*float32(s), dmin*float32(m)
-		if scale == 0 {
+		if scale == 0 { // the levels are those of the search
+			fitScaleMin(q[32*j:32*j+32], x[32*j:32*j+32], top, first, steps)
 			continue
 		}
 		for i, v := range x[32*j : 32*j+32] {
@@ -70,6 +71,19 @@ func quantK4(b []byte, x []float32, top int, first float32, steps int) {
 			fifth[i%32] |= v >> 4 << (i / 32)
 		}
 	}
+}
+
+// fitScaleMinsPortable calls fitScaleMin for 8 sub-blocks.
+func fitScaleMinsPortable(scales, lows *[8]float32, x []float32, top int, first float32, steps int) {
+	var q [32]uint8
+	for j := range scales {
+		scales[j], lows[j] = fitScaleMin(q[:], x[32*j:32*j+32], top, first, steps)
+	}
+}
+
+// searchFactor is the numerator of the factor that a step of the search tries.
+func searchFactor(top, first float32, step int) float32 {
+	return first + float32(0.1*float32(step)) + top
 }
 
 // fitScaleMin finds scale and low for which scale·q - low is nearest to x, 32
@@ -103,7 +117,7 @@ func fitScaleMin(q []uint8, elements []float32, top int, first float32, steps in
 	scale = 1 / factor
 	least := misfit(&best, x, &weights, scale, low)
 	for step := range steps + 1 {
-		factor = (first + float32(0.1*float32(step)) + limit) / (most - low)
+		factor = searchFactor(limit, first, step) / (most - low)
 		levels(&try, x, factor, low, limit)
 		var sumL, sumL2, sumXL float32
 		for i, v := range x {

@@ -83,3 +83,9 @@ func quantizeAVX2Q8_K32(dst *byte, x *float32, blocks int, record int, scaleAt i
 //
 //go:noescape
 func quantizeAVX2Q8_K16(dst *byte, x *float32, blocks int, record int, scaleAt int, sumAt int, offset int32)
+
+// fitScaleMinAVX2 is fitScaleMin for 8 sub-blocks: x is (32, 8), their elements i in row i; work has 512 elements.
+// factors are top and those to try, before they are divided by the range.
+//
+//go:noescape
+func fitScaleMinAVX2(scales *float32, lows *float32, x *float32, work *float32, factors *float32, steps int, top float32)

@@ -5,6 +5,9 @@ import (
 	"encoding/binary"
 	"math"
 	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
 	"testing"
 )
 
@@ -107,5 +110,60 @@ func BenchmarkDequantize(b *testing.B) {
 				Dequantize(typ, dst, src)
 			}
 		})
+	}
+}
+
+// TestSearchAgrees: the search for scales in 8 lanes gives the bits of the portable
+// one, also where a sub-block is flat, tiny or huge.
+func TestSearchAgrees(t *testing.T) {
+	r := newRand(11)
+	for round := range 2000 {
+		x := randomFloats(r, 256)
+		for i := range x {
+			switch block := i / 32; (block + round) % 7 {
+			case 1:
+				x[i] = 0
+			case 2:
+				x[i] = float32(block) - 3
+			case 3:
+				x[i] *= 1e-20
+			case 4:
+				x[i] = x[i]*x[i] + 1
+			case 5:
+				x[i] *= 1e15
+			}
+		}
+		top, first, steps := 15, float32(-1), 20
+		if round%2 == 1 {
+			top, first, steps = 31, -0.5, 15
+		}
+		var got, want [2][8]float32
+		fitScaleMins(&got[0], &got[1], x, top, first, steps)
+		fitScaleMinsPortable(&want[0], &want[1], x, top, first, steps)
+		if got != want {
+			t.Fatalf("round %d:\n got %v\nwant %v", round, got, want)
+		}
+	}
+}
+
+// TestAVX2HasSixteenRegisters: the generator gives out registers 16 and up when it
+// runs out of others, but only AVX-512 has them.
+func TestAVX2HasSixteenRegisters(t *testing.T) {
+	files, err := filepath.Glob("*_amd64.s")
+	if err != nil || len(files) == 0 {
+		t.Fatal(files, err)
+	}
+	high := regexp.MustCompile(`\b[XY](1[6-9]|2\d|3[01])\b`)
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, function := range strings.Split(string(text), "\nTEXT ")[1:] {
+			name, body, _ := strings.Cut(function, "\n")
+			if strings.Contains(name, "AVX2") && high.MatchString(body) {
+				t.Errorf("%s: %s uses %s", file, name, high.FindString(body))
+			}
+		}
 	}
 }

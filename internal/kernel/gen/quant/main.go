@@ -22,5 +22,6 @@ func main() {
 	packQ5_K()
 	packQ6_K()
 	quantizeTile()
+	fitScaleMin()
 	Generate()
 }
