@@ -27,7 +27,10 @@ func strftime(t time.Time, format string) string {
 			b.WriteString(format[start : i+1])
 			continue
 		}
-		b.WriteString(flagged(s, flag))
+		if flag == '^' || flag == '#' || strings.IndexByte("DTRrcxXF", format[i]) < 0 {
+			s = flagged(s, flag) // padding is that of one number, not of several
+		}
+		b.WriteString(s)
 	}
 	return b.String()
 }
