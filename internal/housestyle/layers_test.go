@@ -57,7 +57,7 @@ var layers = map[string]layer{
 
 	"hub/hubtest": outside, "internal/wiretest": outside, "internal/store/storetest": outside,
 	"internal/bucket/buckettest": outside, "internal/faults": outside, "internal/housestyle": outside,
-	"e2e": outside, "bench/hubbench": outside, "bench/inference/tokenizers": outside, "bench/inferbench": outside, "bench/inference/tokenizers": outside, "transformers/models/parity": outside,
+	"e2e": outside, "bench/hubbench": outside, "bench/inference/tokenizers": outside, "bench/inferbench": outside, "transformers/models/parity": outside,
 }
 
 // layerOf is the layer of a package. The architectures under
