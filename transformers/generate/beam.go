@@ -45,7 +45,8 @@ type Beams struct {
 type beam struct {
 	ids   []uint32 // prompt and output
 	score float32
-	done  bool // of a finished beam: there is one
+	done  bool        // of a finished beam: there is one
+	mask  *Constraint // of a running beam
 }
 
 // step is a beam with one token more.
@@ -66,6 +67,9 @@ type BeamOptions struct {
 	Vocab   int      // number of logits
 	Prompt  []uint32 // tokens of the prompt; of the decoder, where there is an encoder
 	Context int      // the longest sequence the model takes; 0 without limit
+	// Constraint keeps the output to a schema; nil without. The search forks
+	// it for its hypotheses.
+	Constraint *Constraint
 	// Stop tells whether a hypothesis (prompt and output) ends for another
 	// reason than its length or an end-of-sequence token, such as a stop
 	// string; nil if it never does.
@@ -92,7 +96,7 @@ func NewBeams(cfg Config, o BeamOptions) (*Beams, error) {
 		if i > 0 {
 			score = emptyScore // the beams are alike at first: only one counts
 		}
-		b.running = append(b.running, beam{ids: slices.Clone(o.Prompt), score: score})
+		b.running = append(b.running, beam{ids: slices.Clone(o.Prompt), score: score, mask: o.Constraint})
 		b.finished = append(b.finished, beam{ids: slices.Clone(o.Prompt), score: emptyScore})
 	}
 	return b, nil
@@ -128,7 +132,9 @@ func (b *Beams) Step(logits [][]float32) ([]int, error) {
 		all = all && s.hit
 	}
 	b.finish(steps, length)
-	b.advance(steps)
+	if err := b.advance(steps); err != nil {
+		return nil, err
+	}
 	b.improves = b.improves && b.canImprove(length)
 	full := b.cfg.EarlyStopping == EarlyStopFull && !slices.ContainsFunc(b.finished, func(f beam) bool { return !f.done })
 	b.done = !b.improves || full || all
@@ -153,7 +159,11 @@ func (b *Beams) continuations(logits [][]float32) ([]step, error) {
 			row = b.logp
 		}
 		logSoftmax(row, &b.exps)
-		b.procs.process(row, r.ids, nil)
+		var mask func(scores []float32)
+		if r.mask != nil {
+			mask = func(scores []float32) { r.mask.Mask(scores, b.cfg.EOSTokenID) }
+		}
+		b.procs.process(row, r.ids, mask)
 		if b.cfg.RenormalizeLogits {
 			logSoftmax(row, &b.exps)
 		}
@@ -258,7 +268,7 @@ func (b *Beams) norm(n int) float32 {
 }
 
 // advance makes the best continuations that do not end the running beams.
-func (b *Beams) advance(steps []step) {
+func (b *Beams) advance(steps []step) error {
 	for i := range steps {
 		if steps[i].hit {
 			steps[i].score += emptyScore
@@ -267,10 +277,20 @@ func (b *Beams) advance(steps []step) {
 	slices.SortStableFunc(steps, func(x, y step) int { return cmp.Compare(y.score, x.score) })
 	b.next, b.parents = b.next[:0], b.parents[:0]
 	for _, s := range steps[:min(b.cfg.NumBeams, len(steps))] {
-		b.next = append(b.next, b.extend(s))
+		e := b.extend(s)
+		if mask := b.running[s.parent].mask; mask != nil {
+			e.mask = mask.fork()
+			if !s.hit && s.score > emptyScore { // others were banned, or have ended
+				if err := e.mask.Accept(s.id); err != nil {
+					return err
+				}
+			}
+		}
+		b.next = append(b.next, e)
 		b.parents = append(b.parents, s.parent)
 	}
 	b.running, b.next = b.next, b.running
+	return nil
 }
 
 // canImprove estimates whether the best running beam can beat the worst

@@ -287,12 +287,11 @@ func (s *Schema) Constrain(v *Vocabulary) *Constraint {
 	return c
 }
 
-// Clone is a constraint at the same place that goes its own way, for another
-// hypothesis of a search.
-func (c *Constraint) Clone() *Constraint {
-	d := &Constraint{schema: c.schema, vocab: c.vocab, m: newMachine(c.schema.aut, maxDepth), masks: map[int32]bits{}}
-	d.at = d.m.copyOf(c.m, c.at)
-	return d
+// fork is a constraint at the same place that goes its own way, for another
+// hypothesis of a search. The two share what they find out, so they belong to
+// the same goroutine.
+func (c *Constraint) fork() *Constraint {
+	return &Constraint{schema: c.schema, vocab: c.vocab, m: c.m, at: c.at, masks: c.masks}
 }
 
 // copyOf makes a configuration of another machine one of this.
@@ -326,10 +325,10 @@ func (c *Constraint) Accept(id uint32) error {
 // AcceptBytes reads text, which may end within a token or a character.
 func (c *Constraint) AcceptBytes(text []byte) error {
 	if len(c.m.configs) > maxConfigs {
-		old := *c.m
+		old := c.m
 		c.m = newMachine(c.schema.aut, maxDepth)
-		c.at = c.m.copyOf(&old, c.at)
-		clear(c.masks)
+		c.at = c.m.copyOf(old, c.at)
+		c.masks = map[int32]bits{}
 	}
 	at := c.at
 	for _, b := range text {

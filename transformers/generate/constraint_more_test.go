@@ -76,7 +76,7 @@ func TestNestingLimit(t *testing.T) {
 		scores := make([]float32, len(v.tokens))
 		c.Mask(scores, nil)
 		for id, x := range scores {
-			if err := c.Clone().Accept(uint32(id)); (err == nil) != (x != negInf) {
+			if err := c.fork().Accept(uint32(id)); (err == nil) != (x != negInf) {
 				t.Fatalf("%s: at the limit the mask says %v of %q, reading it %v", open, x, v.tokens[id], err)
 			}
 		}
@@ -144,6 +144,43 @@ func TestSamplerKeepsToSchema(t *testing.T) {
 		}
 		if err := json.Unmarshal(doc, &x); err != nil || x.A == nil || x.B == nil || len(x.B) > 2 {
 			t.Errorf("got %q (%v)", doc, err)
+		}
+	}
+}
+
+// TestBeamsKeepToSchema: the finished hypotheses of a search are documents of
+// the schema.
+func TestBeamsKeepToSchema(t *testing.T) {
+	r := rand.New(rand.NewPCG(13, 12))
+	v := byteVocabulary(r)
+	s, err := CompileSchema([]byte(`{"type": "object", "properties": {"a": {"enum": ["x", "yz"]}, "b": {"type": "integer", "minimum": 0, "maximum": 99}}, "required": ["a", "b"]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for round := range 20 {
+		cfg := DefaultConfig()
+		cfg.NumBeams, cfg.NumReturnSequences, cfg.MaxNewTokens, cfg.EOSTokenID = 4, 2, 100, IDs{0}
+		b, err := NewBeams(cfg, BeamOptions{Vocab: len(v.tokens), Prompt: []uint32{5}, Constraint: s.Constrain(v)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for !b.Done() {
+			rows := make([][]float32, len(b.Running()))
+			for i := range rows {
+				rows[i] = randomLogits(r, len(v.tokens))
+			}
+			if _, err := b.Step(rows); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, result := range b.Results() {
+			var doc []byte
+			for _, id := range result.IDs[:len(result.IDs)-1] {
+				doc = append(doc, v.tokens[id]...)
+			}
+			if result.IDs[len(result.IDs)-1] != 0 || !accepts(s, v, string(doc)) {
+				t.Errorf("round %d: %v is %q", round, result, doc)
+			}
 		}
 	}
 }

@@ -57,7 +57,7 @@ func follow(t *testing.T, s *Schema, v *Vocabulary, r *rand.Rand, check bool) ([
 		}
 		if check {
 			for id := 1; id < len(v.tokens); id++ {
-				ok := c.Clone().Accept(uint32(id)) == nil
+				ok := c.fork().Accept(uint32(id)) == nil
 				if ok != slices.Contains(allowed, uint32(id)) {
 					t.Fatalf("behind %q the mask says %v of %q, reading it %v", doc, !ok, v.tokens[id], ok)
 				}
