@@ -63,11 +63,19 @@ var tasks = map[string]struct {
 	}},
 	"translation": {"TEXT…", func(m *Model) (Runner, error) {
 		p, err := m.Translation()
-		return atLeast(1, p, err, (*TranslationPipeline).Run)
+		return overDefaults(1, p, err, func() (o TranslationParameters) {
+			c := p.Defaults()
+			o.Generate = &c
+			return o
+		}, (*TranslationPipeline).Run)
 	}},
 	"summarization": {"TEXT…", func(m *Model) (Runner, error) {
 		p, err := m.Summarization()
-		return atLeast(1, p, err, (*SummarizationPipeline).Run)
+		return overDefaults(1, p, err, func() (o SummarizationParameters) {
+			c := p.Defaults()
+			o.Generate = &c
+			return o
+		}, (*SummarizationPipeline).Run)
 	}},
 	"image-classification": {"FILE", func(m *Model) (Runner, error) {
 		p, err := m.ImageClassification()
@@ -97,6 +105,11 @@ func (m *Model) Pipeline(task string) (Runner, error) {
 
 // atLeast is the runner of a pipeline of n or more inputs.
 func atLeast[P, O, R any](n int, p P, err error, run func(P, context.Context, []string, O) (R, error)) (Runner, error) {
+	return overDefaults(n, p, err, func() (o O) { return o }, run)
+}
+
+// overDefaults is atLeast for parameters that change defaults of the model.
+func overDefaults[P, O, R any](n int, p P, err error, defaults func() O, run func(P, context.Context, []string, O) (R, error)) (Runner, error) {
 	if err != nil {
 		return nil, err
 	}
@@ -104,7 +117,7 @@ func atLeast[P, O, R any](n int, p P, err error, run func(P, context.Context, []
 		if len(inputs) < n {
 			return nil, fmt.Errorf("%w: %d inputs, want at least %d", ErrInput, len(inputs), n)
 		}
-		var o O
+		o := defaults()
 		if err := decodeParameters(parameters, &o); err != nil {
 			return nil, err
 		}

@@ -86,7 +86,7 @@ func (m *Model) TextGeneration() (p *TextGenerationPipeline, err error) {
 	if p.network, err = a.decoder(m.checkpoint.Config, m.checkpoint.Weights()); err != nil {
 		return nil, fmt.Errorf("text-generation: %w", err)
 	}
-	p.engine = generate.NewEngine(p.network, prefixBytes)
+	p.engine = newEngine(p.network)
 	if p.defaults, err = m.generationDefaults(); err != nil {
 		return nil, fmt.Errorf("text-generation: %w", err)
 	}
@@ -94,6 +94,19 @@ func (m *Model) TextGeneration() (p *TextGenerationPipeline, err error) {
 		return nil, fmt.Errorf("text-generation: %w", err)
 	}
 	return p, nil
+}
+
+// exactBytes is how large the keys and values of a whole context may be for
+// them to be kept in F32: a small model gains accuracy, a large one needs the
+// memory more.
+const exactBytes = 128 << 20
+
+func newEngine(network decoder) *generate.Engine {
+	s := network.KVShape()
+	if int64(s.Layers)*int64(2*s.Heads)*int64(s.Dim)*int64(network.MaxPosition()) <= exactBytes/4 {
+		return generate.NewExactEngine(network, prefixBytes)
+	}
+	return generate.NewEngine(network, prefixBytes)
 }
 
 // generationDefaults are generation_config.json's, with the ids that older

@@ -61,7 +61,7 @@ func (m *Model) newRewriter(task string) (rewriter, error) {
 	if r.network, err = a.seq2seq(m.checkpoint.Config, m.checkpoint.Weights()); err != nil {
 		return r, fmt.Errorf("%s: %w", task, err)
 	}
-	r.engine = generate.NewEngine(r.network, 0)
+	r.engine = generate.NewExactEngine(r.network, 0) // outputs are short
 	if r.defaults, err = m.generationDefaults(); err != nil {
 		return r, fmt.Errorf("%s: %w", task, err)
 	}

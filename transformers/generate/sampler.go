@@ -136,7 +136,6 @@ func (s *Sampler) choose(scores []float32) (uint32, error) {
 	// In the order of ids, so that scores which differ in their last bit on
 	// another machine do not change the meaning of a random number.
 	all := s.sel.candidates
-	slices.SortFunc(all, func(a, b candidate) int { return cmp.Compare(a.id, b.id) })
 	u := float64(s.rng.Uint64()>>11) / (1 << 53) * total
 	for _, c := range all {
 		if u -= float64(c.weight); u < 0 {

@@ -31,9 +31,8 @@ func newSelector(c *Config, keep int) *selector {
 	return &selector{temperature: c.Temperature, topK: c.TopK, topP: c.TopP, minP: c.MinP, typicalP: c.TypicalP, keep: keep}
 }
 
-// pick fills candidates, in the order of their ids or, where edges were cut,
-// nearly so. It gives the sum of their weights, 0 when no token is left or a
-// score is not a number.
+// pick fills candidates, in the order of their ids. It gives the sum of their
+// weights, 0 when no token is left or a score is not a number.
 func (s *selector) pick(scores []float32) float64 {
 	s.candidates, s.exps = s.candidates[:0], s.exps[:0]
 	floor := negInf
@@ -149,28 +148,35 @@ func (s *selector) nucleus(mass, total float64, ties bool) float64 {
 		n += counts[last]
 		last++
 	}
-	all := s.candidates
-	s.candidates, s.edge = all[:0], s.edge[:0]
-	for _, c := range all {
-		switch b := bucket(c); {
-		case b < last:
-			s.candidates = append(s.candidates, c)
-		case b == last:
+	s.edge = s.edge[:0]
+	for _, c := range s.candidates {
+		if bucket(c) == last {
 			s.edge = append(s.edge, c)
 		}
 	}
-	slices.SortFunc(s.edge, func(a, b candidate) int {
-		return cmp.Or(cmp.Compare(b.key, a.key), cmp.Compare(a.id, b.id))
-	})
-	for i, c := range s.edge {
-		if kept >= mass*total && n >= s.keep && !(ties && i > 0 && c.key == s.edge[i-1].key) {
+	slices.SortFunc(s.edge, byKey)
+	cut := candidate{key: float32(math.Inf(1))} // the last of the edge that is kept
+	for _, c := range s.edge {
+		if kept >= mass*total && n >= s.keep && !(ties && c.key == cut.key) {
 			break
 		}
 		kept += float64(c.weight)
 		n++
-		s.candidates = append(s.candidates, c)
+		cut = c
+	}
+	all := s.candidates
+	s.candidates = all[:0]
+	for _, c := range all {
+		if b := bucket(c); b < last || b == last && byKey(c, cut) <= 0 {
+			s.candidates = append(s.candidates, c)
+		}
 	}
 	return kept
+}
+
+// byKey orders the greatest key first, and equal ones by id.
+func byKey(a, b candidate) int {
+	return cmp.Or(cmp.Compare(b.key, a.key), cmp.Compare(a.id, b.id))
 }
 
 // dropUnlikely is min_p: it drops what is less likely than that share of the
