@@ -1,11 +1,8 @@
 package generate
 
 import (
-	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"maps"
 	"math/big"
 	"slices"
 	"strconv"
