@@ -115,15 +115,3 @@ func GemmNNAddF16(dst []float32, ldd int, a []float32, lda int, b []uint16, ldb 
 	p.check(len(b), k, n)
 	p.rows()
 }
-
-// DotRowsF16 scores one query against the keys of a cache page: dst[i] =
-// Σ q[j]·k[i·stride+j] for i < rows and j < dim. Keys are F16.
-func DotRowsF16(dst, q []float32, k []uint16, rows, stride, dim int) {
-	GemmNTF16(dst, rows, q, dim, k, stride, 1, rows, dim)
-}
-
-// AddRowsF16 adds to dst the values of a cache page weighted by w: dst[j] +=
-// Σ w[i]·v[i·stride+j] for i < rows and j < dim. Values are F16.
-func AddRowsF16(dst, w []float32, v []uint16, rows, stride, dim int) {
-	GemmNNAddF16(dst, dim, w, rows, v, stride, 1, dim, rows)
-}

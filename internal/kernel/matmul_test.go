@@ -149,7 +149,7 @@ func TestGemmRefusesShortOperands(t *testing.T) {
 		"a":   func() { GemmNT(long, 3, long[:11], 4, long, 4, 3, 3, 4) },
 		"b":   func() { GemmNT(long, 3, long, 4, long[:11], 4, 3, 3, 4) },
 		"ldb": func() { GemmNN(long, 3, long, 4, long, 2, 3, 3, 4) },
-		"k":   func() { DotRowsF16(long, long[:3], make([]uint16, 100), 2, 10, 4) },
+		"k":   func() { GemmNTF16(long, 2, long[:3], 4, make([]uint16, 100), 10, 1, 2, 4) },
 	} {
 		func() {
 			defer func() {

@@ -337,8 +337,8 @@ func BenchmarkAttention(b *testing.B) {
 	run := func(name string, flops float64, f func()) {
 		b.Run(name, func(b *testing.B) { b.ReportMetric(flops/measure(b, f)/1e9, "GFLOP/s") })
 	}
-	run("DotRowsF16", 2*rows*dim, func() { DotRowsF16(scores, q, k, rows, dim, dim) })
-	run("AddRowsF16", 2*rows*dim, func() { AddRowsF16(out, scores, k, rows, dim, dim) })
+	run("GemmNTF16", 2*rows*dim, func() { GemmNTF16(scores, rows, q, dim, k, dim, 1, rows, dim) })
+	run("GemmNNAddF16", 2*rows*dim, func() { GemmNNAddF16(out, dim, scores, rows, k, dim, 1, dim, rows) })
 	run("GemmNTF16/4", 8*rows*dim, func() { GemmNTF16(scores, rows, q, dim, k, dim, 4, rows, dim) })
 	run("GemmNNAddF16/4", 8*rows*dim, func() { GemmNNAddF16(out, dim, scores, rows, k, dim, 4, dim, rows) })
 	run("GemmNT/128x128x64", 2*128*128*64, func() { GemmNT(scores, 128, x, dim, x, dim, 128, 128, dim) })

@@ -42,7 +42,6 @@ type RelativeBias struct {
 const (
 	maxQueries = 64      // tokens
 	maxScores  = 1 << 19 // numbers
-	fewRows    = 8       // up to here keys are used in F16, from there a tile is widened once
 )
 
 // Causal attends from the new tokens of a batch to themselves and what their
@@ -137,7 +136,7 @@ func (t *attentionTask) add(s span) {
 	t.spans = append(t.spans, s)
 	t.parts += s.blocks * t.a.KVHeads
 	rows := s.block * group
-	t.slot = max(t.slot, rows*s.keys+3*rows*t.a.Dim+PageTokens*t.a.Dim)
+	t.slot = max(t.slot, rows*s.keys+3*rows*t.a.Dim)
 }
 
 func (t *attentionTask) run(ws *Workspace) tensor.Tensor {
@@ -196,18 +195,18 @@ func (t *attentionTask) attend(s *span, head, first, n int, slot []float32) {
 
 	cut := func(n int) []float32 { p := slot[:n]; slot = slot[n:]; return p }
 	q, out, sum := cut(rows*a.Dim), cut(rows*a.Dim), cut(rows*a.Dim)
-	tile, scores := cut(PageTokens*a.Dim), cut(rows*keys)
+	scores := cut(rows * keys)
 	for r := range rows {
 		at := (head*group + r%group) * a.Dim
 		copy(q[r*a.Dim:(r+1)*a.Dim], t.q.Row(s.queries + first + r/group)[at:at+a.Dim])
 	}
 	kernel.Scale(q, a.Scale)
-	t.score(s, head, scores, q, tile, rows, lo, hi)
+	t.score(s, head, scores, q, rows, lo, hi)
 	for r := range rows {
 		t.normalize(s, head*group+r%group, first+r/group, scores[r*keys:(r+1)*keys], lo)
 	}
 	clear(out)
-	t.mix(s, head, out, sum, scores, tile, rows, lo, hi)
+	t.mix(s, head, out, sum, scores, rows, lo, hi)
 	for r := range rows {
 		at := (head*group + r%group) * a.Dim
 		copy(t.out.Row(s.queries + first + r/group)[at:at+a.Dim], out[r*a.Dim:(r+1)*a.Dim])
@@ -229,7 +228,7 @@ func (t *attentionTask) visible(s *span, i int) (lo, hi int) {
 }
 
 // score writes q·kᵀ for keys lo to hi: (rows, keys).
-func (t *attentionTask) score(s *span, head int, scores, q, tile []float32, rows, lo, hi int) {
+func (t *attentionTask) score(s *span, head int, scores, q []float32, rows, lo, hi int) {
 	d, keys := t.a.Dim, hi-lo
 	if s.kv == nil {
 		ld := s.k.Cols()
@@ -238,14 +237,11 @@ func (t *attentionTask) score(s *span, head int, scores, q, tile []float32, rows
 	}
 	for at := lo; at < hi; {
 		n := min(PageTokens-at%PageTokens, hi-at)
-		if rows <= fewRows && !s.kv.exact {
-			page := s.kv.pages[at/PageTokens].half[s.kv.at(s.layer, 0, head)+at%PageTokens*d:]
-			for r := range rows {
-				kernel.DotRowsF16(scores[r*keys+at-lo:r*keys+at-lo+n], q[r*d:(r+1)*d], page, n, d, d)
-			}
+		page, from := s.kv.pages[at/PageTokens], s.kv.at(s.layer, 0, head)+at%PageTokens*d
+		if s.kv.exact {
+			kernel.GemmNT(scores[at-lo:], keys, q, d, page.full[from:], d, rows, n, d)
 		} else {
-			s.kv.floats(tile, s.layer, 0, head, at, at+n)
-			kernel.GemmNT(scores[at-lo:], keys, q, d, tile, d, rows, n, d)
+			kernel.GemmNTF16(scores[at-lo:], keys, q, d, page.half[from:], d, rows, n, d)
 		}
 		at += n
 	}
@@ -272,7 +268,7 @@ func (t *attentionTask) normalize(s *span, head, query int, row []float32, lo in
 }
 
 // mix adds weights·v for keys lo to hi to out: (rows, dim).
-func (t *attentionTask) mix(s *span, head int, out, sum, weights, tile []float32, rows, lo, hi int) {
+func (t *attentionTask) mix(s *span, head int, out, sum, weights []float32, rows, lo, hi int) {
 	d, keys := t.a.Dim, hi-lo
 	if s.kv == nil {
 		ld := s.v.Cols()
@@ -281,15 +277,12 @@ func (t *attentionTask) mix(s *span, head int, out, sum, weights, tile []float32
 	}
 	for at := lo; at < hi; {
 		n := min(PageTokens-at%PageTokens, hi-at)
-		if rows <= fewRows && !s.kv.exact {
-			page := s.kv.pages[at/PageTokens].half[s.kv.at(s.layer, 1, head)+at%PageTokens*d:]
-			for r := range rows {
-				kernel.AddRowsF16(out[r*d:(r+1)*d], weights[r*keys+at-lo:r*keys+at-lo+n], page, n, d, d)
-			}
-		} else {
-			s.kv.floats(tile, s.layer, 1, head, at, at+n)
-			kernel.GemmNN(sum, d, weights[at-lo:], keys, tile, d, rows, d, n)
+		page, from := s.kv.pages[at/PageTokens], s.kv.at(s.layer, 1, head)+at%PageTokens*d
+		if s.kv.exact {
+			kernel.GemmNN(sum, d, weights[at-lo:], keys, page.full[from:], d, rows, d, n)
 			kernel.Add(out, sum)
+		} else {
+			kernel.GemmNNAddF16(out, d, weights[at-lo:], keys, page.half[from:], d, rows, d, n)
 		}
 		at += n
 	}

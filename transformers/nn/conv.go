@@ -101,9 +101,7 @@ func (c *Conv2D) Forward(ws *Workspace, p Picture) Picture {
 		ws.Arena.Release(mark)
 	}
 	if c.linear.Bias != nil {
-		for r := range out.X.Rows() {
-			kernel.Add(out.X.Row(r), c.linear.Bias)
-		}
+		ws.addToRows(out.X, c.linear.Bias)
 	}
 	return out
 }

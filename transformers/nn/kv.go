@@ -124,22 +124,6 @@ func (kv *KV) put(layer, kind, head, position int, x []float32) {
 	kernel.F32ToF16(p.half[at:at+kv.shape.Dim], x)
 }
 
-// floats writes tokens lo to hi of a head to dst, one behind the other.
-func (kv *KV) floats(dst []float32, layer, kind, head, lo, hi int) {
-	d := kv.shape.Dim
-	for lo < hi {
-		p := kv.pages[lo/PageTokens]
-		n := min(PageTokens-lo%PageTokens, hi-lo)
-		at := kv.at(layer, kind, head) + lo%PageTokens*d
-		if kv.exact {
-			copy(dst[:n*d], p.full[at:at+n*d])
-		} else {
-			kernel.F16ToF32(dst[:n*d], p.half[at:at+n*d])
-		}
-		dst, lo = dst[n*d:], lo+n
-	}
-}
-
 // Segment is the part of a batch that belongs to one sequence: new tokens
 // behind those that KV remembers.
 type Segment struct {

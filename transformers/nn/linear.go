@@ -69,9 +69,7 @@ func (l *Linear) finish(ws *Workspace, x, y tensor.Tensor) {
 		}
 	}
 	if l.Bias != nil {
-		for r := range y.Rows() {
-			kernel.Add(y.Row(r), l.Bias)
-		}
+		ws.addToRows(y, l.Bias)
 	}
 }
 
