@@ -303,7 +303,7 @@ def t5():
 def marian():
     path = folder("translation")
     for i, side in enumerate(("source", "target")):
-        sentencepiece.SentencePieceTrainer.train(sentence_iterator=iter(CORPUS[10 * i:10 * i + 10]), model_prefix=str(path / side), vocab_size=120, hard_vocab_limit=False,
+        sentencepiece.SentencePieceTrainer.train(sentence_iterator=iter(CORPUS[5 * i:15 + 5 * i]), model_prefix=str(path / side), vocab_size=120, hard_vocab_limit=False,
                                                  bos_id=-1, eos_id=0, unk_id=1, pad_id=-1, normalization_rule_name="identity", minloglevel=2)
         (path / f"{side}.model").rename(path / f"{side}.spm")
         (path / f"{side}.vocab").unlink()
