@@ -159,8 +159,8 @@ a_begun:
 	LEAQ    3(R11)(R8*1), R10
 	INCQ    DI
 	MOVQ    DI, R8
-	SHRQ    $0x04, R8
-	LEAQ    4(SI)(R8*4), R8
+	SHRQ    $0x03, R8
+	LEAQ    6(SI)(R8*4), R8
 	LEAQ    4(BX)(CX*1), SI
 	CMPL    DX, $0x00040000
 	CMOVQCC R11, R10
@@ -502,8 +502,8 @@ a_begun:
 	LEAQ    3(R12)(R9*1), R11
 	INCQ    R8
 	MOVQ    R8, R9
-	SHRQ    $0x04, R9
-	LEAQ    4(SI)(R9*4), R9
+	SHRQ    $0x03, R9
+	LEAQ    6(SI)(R9*4), R9
 	LEAQ    4(BX)(CX*1), SI
 	CMPL    DX, $0x00040000
 	CMOVQCC R12, R11
@@ -730,8 +730,8 @@ b_begun:
 	LEAQ    3(R12)(R9*1), R11
 	INCQ    R8
 	MOVQ    R8, R9
-	SHRQ    $0x04, R9
-	LEAQ    4(DI)(R9*4), R9
+	SHRQ    $0x03, R9
+	LEAQ    6(DI)(R9*4), R9
 	LEAQ    4(BX)(CX*1), DI
 	CMPL    DX, $0x00040000
 	CMOVQCC R12, R11

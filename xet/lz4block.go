@@ -17,7 +17,8 @@ const (
 const (
 	lz4Lanes    = 4
 	lz4HashBits = 13
-	lz4SkipLog  = 4  // so many futile steps make the way to the next longer by lz4Lanes
+	lz4SkipLog  = 3  // 2 to the power of this many futile steps make the way to the next longer by lz4Lanes
+	lz4Stride   = 6  // the way to the next at first; a match that begins between steps is followed back
 	lz4Margin   = 48 // no step begins in the last bytes of a block
 	lz4Tail     = 16 // and what is compared at once ends before these
 	lz4Slack    = 40 // dst has room for so much more than a sequence needs
@@ -82,7 +83,7 @@ func (s *lz4Stream) runPortable() {
 		pos, match := s.probe()
 		if match < 0 {
 			s.skip++
-			s.pos += lz4Lanes + s.skip>>lz4SkipLog*lz4Lanes
+			s.pos += lz4Stride + s.skip>>lz4SkipLog*lz4Lanes
 			continue
 		}
 		more := commonLen(s.src, match+lz4MinMatch, pos+lz4MinMatch)

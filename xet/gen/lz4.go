@@ -14,7 +14,8 @@ const (
 	margin   = 48
 	tail     = 16
 	slack    = 40
-	skipLog  = 4
+	skipLog  = 3
+	stride   = 6
 	slide    = 32 << 10
 	maxShort = 15
 )
@@ -254,7 +255,7 @@ func (s *stream) step(next string) {
 	INCQ(skip)
 	MOVQ(skip, ahead)
 	SHRQ(U8(skipLog), ahead)
-	LEAQ(Mem{Base: s.pos, Index: ahead, Scale: lanes, Disp: lanes}, ahead)
+	LEAQ(Mem{Base: s.pos, Index: ahead, Scale: lanes, Disp: stride}, ahead)
 	LEAQ(Mem{Base: p, Index: length, Scale: 1, Disp: 4}, s.pos)
 	CMPL(found.As32(), U32(lanes<<16))
 	CMOVQCC(out, end)
