@@ -39,6 +39,11 @@ type BenchResult struct {
 func (m *Model) Bench(ctx context.Context, o BenchOptions) (r BenchResult, err error) {
 	defer recovered(&err)
 	o.Sequences, o.Rounds = max(o.Sequences, 1), max(o.Rounds, 1)
+	ws, done, err := m.workspace()
+	if err != nil {
+		return r, err
+	}
+	defer done()
 	a, err := m.architecture("bench", func(a architecture) bool { return a.decoder != nil })
 	if err != nil {
 		return r, err
@@ -50,8 +55,6 @@ func (m *Model) Bench(ctx context.Context, o BenchOptions) (r BenchResult, err e
 	if n := o.PromptTokens + o.GenTokens; o.PromptTokens < 1 || o.GenTokens < 1 || n > network.MaxPosition() {
 		return r, fmt.Errorf("%w: %d and %d tokens; want at least 1 and together at most %d", ErrInput, o.PromptTokens, o.GenTokens, network.MaxPosition())
 	}
-	ws, done := m.workspace()
-	defer done()
 	var prefill, decode, memory []float64
 	for range o.Rounds {
 		memory = append(memory, m.memoryBandwidth())

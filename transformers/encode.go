@@ -22,6 +22,11 @@ type headed struct {
 
 // newHeaded builds the network that pick finds in the model's architecture.
 func (m *Model) newHeaded(task string, pick func(architecture) buildHead) (headed, error) {
+	release, err := m.hold()
+	if err != nil {
+		return headed{}, err
+	}
+	defer release()
 	if _, err := m.text(); err != nil {
 		return headed{}, err
 	}
@@ -40,7 +45,10 @@ func (m *Model) newHeaded(task string, pick func(architecture) buildHead) (heade
 // batch, and gives each its rows: one for the sequence, or one for each token.
 // visit must copy what it keeps.
 func (h headed) forward(ctx context.Context, inputs []tokenizers.Encoding, visit func(i int, rows tensor.Tensor)) error {
-	ws, done := h.model.workspace()
+	ws, done, err := h.model.workspace()
+	if err != nil {
+		return err
+	}
 	defer done()
 	for first := 0; first < len(inputs); {
 		if err := ctx.Err(); err != nil {

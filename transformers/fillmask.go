@@ -70,7 +70,10 @@ func (p *FillMaskPipeline) Run(ctx context.Context, text string, o FillMaskParam
 	if err != nil {
 		return nil, err
 	}
-	ws, done := p.model.workspace()
+	ws, done, err := p.model.workspace()
+	if err != nil {
+		return nil, err
+	}
 	defer done()
 	if err := ctx.Err(); err != nil {
 		return nil, err

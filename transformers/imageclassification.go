@@ -71,6 +71,11 @@ type ImageClassificationPipeline struct {
 // the model cannot do it.
 func (m *Model) ImageClassification() (p *ImageClassificationPipeline, err error) {
 	defer recovered(&err)
+	release, err := m.hold()
+	if err != nil {
+		return nil, err
+	}
+	defer release()
 	a, err := m.architecture("image-classification", func(a architecture) bool { return a.image != nil })
 	if err != nil {
 		return nil, err
@@ -101,7 +106,10 @@ func (p *ImageClassificationPipeline) Run(ctx context.Context, picture io.Reader
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	ws, done := p.model.workspace()
+	ws, done, err := p.model.workspace()
+	if err != nil {
+		return nil, err
+	}
 	defer done()
 	logits, err := p.network.Forward(ws, x)
 	if err != nil {
@@ -139,6 +147,11 @@ type ZeroShotImageClassificationPipeline struct {
 // ErrUnsupported if the model cannot do it.
 func (m *Model) ZeroShotImageClassification() (p *ZeroShotImageClassificationPipeline, err error) {
 	defer recovered(&err)
+	release, err := m.hold()
+	if err != nil {
+		return nil, err
+	}
+	defer release()
 	if _, err := m.text(); err != nil {
 		return nil, err
 	}
@@ -170,7 +183,10 @@ func (p *ZeroShotImageClassificationPipeline) Run(ctx context.Context, picture i
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	ws, done := p.model.workspace()
+	ws, done, err := p.model.workspace()
+	if err != nil {
+		return nil, err
+	}
 	defer done()
 	embedding, err := p.network.Image(ws, x)
 	if err != nil {

@@ -29,6 +29,8 @@ var (
 	ErrUnsupported = errors.New("not supported")
 	// ErrInput: what was passed to a pipeline cannot be used.
 	ErrInput = errors.New("invalid input")
+	// ErrClosed: the model was closed.
+	ErrClosed = errors.New("the model is closed")
 	// ErrInternal: a bug; the message says where.
 	ErrInternal = errors.New("internal error")
 )
@@ -64,8 +66,11 @@ type Model struct {
 	tokenizer  *tokenizers.Tokenizer // nil for a model without text
 	pool       *kernel.Pool
 	workspaces sync.Pool
-	adapters   []*checkpoint.Adapter
-	applied    []int // numbers of those that are not merged
+
+	using    sync.RWMutex // read-locked by calls, which need the weights mapped
+	closed   bool
+	adapters []*checkpoint.Adapter
+	applied  []int // numbers of those that are not merged
 }
 
 // config are the keys of config.json that pipelines need.
@@ -184,9 +189,15 @@ func (m *Model) adapt(list []AdapterOptions) error {
 	return nil
 }
 
-// Close ends the threads and unmaps the weights. No pipeline of the model may
-// be running or used afterwards.
+// Close waits for running calls, ends the threads and unmaps the weights. The
+// model's pipelines return ErrClosed afterwards.
 func (m *Model) Close() error {
+	m.using.Lock()
+	defer m.using.Unlock()
+	if m.closed {
+		return nil
+	}
+	m.closed = true
 	m.pool.Close()
 	err := m.checkpoint.Close()
 	for _, a := range m.adapters {
@@ -243,11 +254,30 @@ func (m *Model) maxTokens() int {
 // id, by so many rows.
 var paddedPositions = map[string]int{"roberta": 1, "xlm-roberta": 1, "camembert": 1, "mpnet": 1}
 
-// workspace lends the memory of one forward pass; done gives it back.
-func (m *Model) workspace() (ws *nn.Workspace, done func()) {
+// hold keeps the weights mapped until release; the error is ErrClosed if they
+// no longer are.
+func (m *Model) hold() (release func(), err error) {
+	m.using.RLock()
+	if m.closed {
+		m.using.RUnlock()
+		return nil, ErrClosed
+	}
+	return m.using.RUnlock, nil
+}
+
+// workspace lends the memory of one forward pass, and holds the weights; done
+// gives both back.
+func (m *Model) workspace() (ws *nn.Workspace, done func(), err error) {
+	release, err := m.hold()
+	if err != nil {
+		return nil, nil, err
+	}
 	ws = m.workspaces.Get().(*nn.Workspace)
 	ws.Arena.Reset()
-	return ws, func() { m.workspaces.Put(ws) }
+	return ws, func() {
+		m.workspaces.Put(ws)
+		release()
+	}, nil
 }
 
 // recovered turns a panic into an error: a bug in a network must not end the

@@ -55,6 +55,9 @@ func (p *QuestionAnsweringPipeline) Run(ctx context.Context, question, text stri
 	if question == "" || text == "" {
 		return nil, fmt.Errorf("%w: question-answering needs a question and a context", ErrInput)
 	}
+	if min(o.TopK, o.DocStride, o.MaxAnswerLen, o.MaxSeqLen) < 0 {
+		return nil, fmt.Errorf("%w: top_k, doc_stride, max_answer_len and max_seq_len cannot be negative", ErrInput)
+	}
 	o.MaxSeqLen = cmp.Or(o.MaxSeqLen, defaultSequence)
 	if limit := p.model.maxTokens(); limit > 0 {
 		o.MaxSeqLen = min(o.MaxSeqLen, limit)
@@ -68,6 +71,15 @@ func (p *QuestionAnsweringPipeline) Run(ctx context.Context, question, text stri
 	encoded, err := t.EncodePair(question, text, true)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrInput, err)
+	}
+	room := 0 // tokens of the context in the first window
+	for _, sequence := range encoded.Sequences {
+		if sequence == 1 {
+			room++
+		}
+	}
+	if encoded.Len() > o.MaxSeqLen || len(encoded.Overflow) > 0 && room <= o.DocStride {
+		return nil, fmt.Errorf("%w: the question leaves no room for the context in a window of %d tokens (max_seq_len) that overlap by %d (doc_stride)", ErrInput, o.MaxSeqLen, o.DocStride)
 	}
 	windows := append([]tokenizers.Encoding{encoded}, encoded.Overflow...)
 	found := answers{context: text, align: o.AlignToWords == nil || *o.AlignToWords}
@@ -109,11 +121,10 @@ const masked = -10000
 // start and end, and returns the score of there being no answer.
 func (a *answers) add(e *tokenizers.Encoding, rows tensor.Tensor, cls tokenizers.ID, o QuestionAnsweringParameters) (null float32) {
 	n := rows.Rows()
-	start, end, allowed := make([]float32, n), make([]float32, n), make([]bool, n)
+	start, end := make([]float32, n), make([]float32, n)
 	for i := range n {
-		allowed[i] = e.Sequences[i] == 1 || e.IDs[i] == cls
 		start[i], end[i] = masked, masked
-		if allowed[i] {
+		if e.Sequences[i] == 1 || e.IDs[i] == cls {
 			start[i], end[i] = rows.Row(i)[0], rows.Row(i)[1]
 		}
 	}
@@ -128,7 +139,7 @@ func (a *answers) add(e *tokenizers.Encoding, rows tensor.Tensor, cls tokenizers
 	}
 	runes := e.RuneOffsets(a.context, 1)
 	for _, s := range spans(start, end, want, o.MaxAnswerLen) {
-		if allowed[s.start] && allowed[s.end] {
+		if e.Sequences[s.start] == 1 && e.Sequences[s.end] == 1 { // not a CLS
 			a.merge(e, runes, s)
 		}
 	}

@@ -2,9 +2,11 @@ package transformers
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
+	"sync"
 
 	"github.com/pantryhub/pantry/tokenizers"
 	"github.com/pantryhub/pantry/transformers/chat"
@@ -22,8 +24,11 @@ type TextGenerationParameters struct {
 	generate.Config
 	// ReturnFullText puts the prompt before the generated text.
 	ReturnFullText bool `json:"return_full_text,omitempty"`
-	// Constraint makes what constrains each sequence's output; nil: nothing
-	// does.
+	// JSONSchema makes the output a document of a JSON schema, as
+	// generate.CompileSchema takes them; nil for any output.
+	JSONSchema json.RawMessage `json:"json_schema,omitempty"`
+	// Constraint makes what constrains each sequence's output in another way;
+	// nil: nothing does.
 	Constraint func() (generate.Mask, error) `json:"-"`
 	// Stream is told each piece of text as soon as it is certain; nil for
 	// nobody.
@@ -69,12 +74,19 @@ type TextGenerationPipeline struct {
 	engine   *generate.Engine
 	defaults generate.Config
 	template *chat.Template // nil: the model is not made for chats
+
+	vocabulary func() *generate.Vocabulary // for constraints; made once
 }
 
 // TextGeneration builds the pipeline. The error wraps ErrUnsupported if the
 // model cannot do it.
 func (m *Model) TextGeneration() (p *TextGenerationPipeline, err error) {
 	defer recovered(&err)
+	release, err := m.hold()
+	if err != nil {
+		return nil, err
+	}
+	defer release()
 	if _, err := m.text(); err != nil {
 		return nil, err
 	}
@@ -82,7 +94,7 @@ func (m *Model) TextGeneration() (p *TextGenerationPipeline, err error) {
 	if err != nil {
 		return nil, err
 	}
-	p = &TextGenerationPipeline{model: m}
+	p = &TextGenerationPipeline{model: m, vocabulary: sync.OnceValue(m.vocabulary)}
 	if p.network, err = a.decoder(m.checkpoint.Config, m.checkpoint.Weights()); err != nil {
 		return nil, fmt.Errorf("text-generation: %w", err)
 	}
@@ -238,20 +250,24 @@ func (p *TextGenerationPipeline) generateAll(ctx context.Context, prompts [][]to
 	if err := o.Validate(); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrInput, err)
 	}
-	if o.NumBeams > 1 {
-		return p.beams(ctx, prompts, o)
+	constraint, err := p.constraint(o)
+	if err != nil {
+		return nil, err
 	}
-	ws, done := p.model.workspace()
+	if o.NumBeams > 1 {
+		return p.beams(ctx, prompts, o, constraint)
+	}
+	ws, done, err := p.model.workspace()
+	if err != nil {
+		return nil, err
+	}
 	defer done()
 	writers := make([]*writer, len(prompts))
 	requests := make([]*generate.Request, len(prompts))
 	for i, ids := range prompts {
-		var mask generate.Mask
-		if o.Constraint != nil {
-			var err error
-			if mask, err = o.Constraint(); err != nil {
-				return nil, err
-			}
+		mask, err := constraint()
+		if err != nil {
+			return nil, err
 		}
 		writers[i] = newWriter(p.model.tokenizer, o)
 		requests[i] = &generate.Request{Prompt: ids, Config: o.Config, Mask: mask, Number: i, Emit: writers[i].add}
@@ -271,13 +287,49 @@ func (p *TextGenerationPipeline) generateAll(ctx context.Context, prompts [][]to
 	return out, nil
 }
 
+// constraint makes what constrains the output of a sequence: a nil Mask for
+// nothing.
+func (p *TextGenerationPipeline) constraint(o TextGenerationParameters) (func() (generate.Mask, error), error) {
+	switch {
+	case o.JSONSchema == nil && o.Constraint == nil:
+		return func() (generate.Mask, error) { return nil, nil }, nil
+	case o.JSONSchema == nil:
+		return o.Constraint, nil
+	case o.Constraint != nil:
+		return nil, fmt.Errorf("%w: both a JSONSchema and a Constraint", ErrInput)
+	}
+	schema, err := generate.CompileSchema(o.JSONSchema)
+	if err != nil {
+		return nil, fmt.Errorf("%w: json_schema: %w", ErrInput, err)
+	}
+	return func() (generate.Mask, error) { return schema.Constrain(p.vocabulary()), nil }, nil
+}
+
+// vocabulary is the bytes of the tokens.
+func (m *Model) vocabulary() *generate.Vocabulary {
+	tokens := make([][]byte, m.tokenizer.MaxID()+1)
+	for id := range tokens {
+		if text, ok := m.tokenizer.Bytes(tokenizers.ID(id)); ok {
+			tokens[id] = text
+		}
+	}
+	return generate.NewVocabulary(tokens)
+}
+
 // beams runs each prompt by beam search and returns the best text of each.
-func (p *TextGenerationPipeline) beams(ctx context.Context, prompts [][]tokenizers.ID, o TextGenerationParameters) ([]TextGenerationOutput, error) {
-	ws, done := p.model.workspace()
+func (p *TextGenerationPipeline) beams(ctx context.Context, prompts [][]tokenizers.ID, o TextGenerationParameters, constraint func() (generate.Mask, error)) ([]TextGenerationOutput, error) {
+	ws, done, err := p.model.workspace()
+	if err != nil {
+		return nil, err
+	}
 	defer done()
 	var out []TextGenerationOutput
 	for _, ids := range prompts {
-		best, err := p.engine.Beams(ctx, ws, &generate.Request{Prompt: ids, Config: o.Config}, nil)
+		mask, err := constraint()
+		if err != nil {
+			return nil, err
+		}
+		best, err := p.engine.Beams(ctx, ws, &generate.Request{Prompt: ids, Config: o.Config, Mask: mask}, nil)
 		if err != nil {
 			return nil, inputError(err)
 		}

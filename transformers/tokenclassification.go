@@ -98,6 +98,9 @@ func (p *TokenClassificationPipeline) Run(ctx context.Context, text string, o To
 }
 
 func (o TokenClassificationParameters) check() error {
+	if o.Stride < 0 {
+		return fmt.Errorf("%w: stride %d is negative", ErrInput, o.Stride)
+	}
 	switch o.AggregationStrategy {
 	case "", AggregateNone:
 		if o.Stride > 0 {

@@ -51,6 +51,11 @@ type taskSettings struct {
 
 func (m *Model) newRewriter(task string) (rewriter, error) {
 	r := rewriter{model: m, tasks: m.config.TaskSpecificParams}
+	release, err := m.hold()
+	if err != nil {
+		return r, err
+	}
+	defer release()
 	if _, err := m.text(); err != nil {
 		return r, err
 	}
@@ -120,7 +125,10 @@ func (r *rewriter) generate(ctx context.Context, encoded []tokenizers.Encoding, 
 	for _, e := range encoded {
 		in.Append(e.IDs, nil)
 	}
-	ws, done := r.model.workspace()
+	ws, done, err := r.model.workspace()
+	if err != nil {
+		return nil, err
+	}
 	defer done()
 	memories := r.network.Encode(ws, &in)
 	requests := make([]*generate.Request, len(memories))

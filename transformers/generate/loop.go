@@ -236,10 +236,11 @@ func (e *Engine) Beams(ctx context.Context, ws *nn.Workspace, r *Request, stop f
 	if err := e.check(r.Prompt); err != nil {
 		return nil, err
 	}
-	if r.Mask != nil {
-		return nil, errors.New("generate: beam search cannot follow a constraint")
+	constraint, isSchema := r.Mask.(*Constraint)
+	if r.Mask != nil && !isSchema {
+		return nil, errors.New("generate: beam search follows no Mask but a Constraint")
 	}
-	beams, err := NewBeams(r.Config, BeamOptions{Vocab: e.model.Vocabulary(), Prompt: r.Prompt, Context: e.model.MaxPosition(), Stop: stop})
+	beams, err := NewBeams(r.Config, BeamOptions{Vocab: e.model.Vocabulary(), Prompt: r.Prompt, Context: e.model.MaxPosition(), Constraint: constraint, Stop: stop})
 	if err != nil {
 		return nil, err
 	}
@@ -267,6 +268,9 @@ func (e *Engine) Beams(ctx context.Context, ws *nn.Workspace, r *Request, stop f
 		parents, err := beams.Step(rows)
 		if err != nil {
 			return nil, err
+		}
+		for i := range parents { // the first step has one memory for beams that are alike
+			parents[i] = min(parents[i], len(kvs)-1)
 		}
 		kvs = inherit(kvs, parents)
 		pending = pending[:0]
