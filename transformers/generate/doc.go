@@ -13,5 +13,7 @@
 // one 53-bit number per token, and walks over the candidates in the order of
 // their ids. A step allocates nothing once buffers have grown.
 //
-// The package knows token ids and numbers; it does not run models.
+// An Engine runs a model with all that: several sequences side by side, prompts
+// that begin alike from where they part. The rest of the package knows token ids
+// and numbers only.
 package generate
