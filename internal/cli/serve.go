@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net"
 	"syscall"
 
@@ -37,7 +36,9 @@ func (c *serveCmd) Run(ctx context.Context, streams Streams) (err error) {
 	if err != nil {
 		return err
 	}
-	a, err := app.New(ctx, c.Config, newLogger(c.Config, streams.Err))
+	log, flush := newLogger(c.Config, streams.Err)
+	defer func() { err = errors.Join(err, flush()) }()
+	a, err := app.New(ctx, c.Config, log)
 	if err != nil {
 		l.Close()
 		return err
@@ -78,16 +79,4 @@ func greet(ctx context.Context, a *app.App, url string, out io.Writer) error {
 	}
 	fmt.Fprintf(out, "\nPoint any Hugging Face client at it:\n  export HF_ENDPOINT=%s\n  hf auth login\n\nCtrl-C stops it.\n\n", url)
 	return nil
-}
-
-func newLogger(c config.Config, w io.Writer) *slog.Logger {
-	var level slog.Level
-	if err := level.UnmarshalText([]byte(c.LogLevel)); err != nil {
-		level = slog.LevelInfo
-	}
-	opts := &slog.HandlerOptions{Level: level}
-	if c.LogFormat == "json" {
-		return slog.New(slog.NewJSONHandler(w, opts))
-	}
-	return slog.New(slog.NewTextHandler(w, opts))
 }
