@@ -2,7 +2,6 @@ package hub
 
 import (
 	"fmt"
-	"regexp"
 	"strings"
 )
 
@@ -71,8 +70,6 @@ type RepoID struct {
 // Limits of an id, as the clients check them.
 const maxRepoName = 96
 
-var repoSegment = regexp.MustCompile(`^[A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9_])?$`)
-
 // reservedNamespaces cannot be account names: they are the first segment of a
 // route of the hub itself.
 var reservedNamespaces = map[string]bool{
@@ -111,7 +108,7 @@ func checkSegment(s string) error {
 	switch {
 	case len(s) == 0 || len(s) > maxRepoName:
 		return Invalidf("a repository name has 1 to %d characters, got %d", maxRepoName, len(s))
-	case !repoSegment.MatchString(s):
+	case !wellFormed(s):
 		return Invalidf("%q is not a valid name: use letters, digits, '.', '_' and '-', and neither begin nor end with '.' or '-'", s)
 	case strings.Contains(s, "--") || strings.Contains(s, ".."):
 		return Invalidf("%q is not a valid name: '--' and '..' are forbidden", s)
@@ -119,6 +116,25 @@ func checkSegment(s string) error {
 		return Invalidf("%q is not a valid name: it must not end in .git", s)
 	}
 	return nil
+}
+
+// wellFormed reports whether a segment that is not empty has only characters of
+// names, and neither begins nor ends with one that only separates. Every request
+// for a file comes here, so it is not a regular expression.
+func wellFormed(s string) bool {
+	for i := range len(s) {
+		c := s[i]
+		switch {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '_':
+		case c == '.' || c == '-':
+			if i == 0 || i == len(s)-1 {
+				return false
+			}
+		default:
+			return false
+		}
+	}
+	return true
 }
 
 // Key is the id in the form that is compared and indexed: ids are matched

@@ -2,15 +2,17 @@ package httpx
 
 import (
 	"context"
-	"crypto/rand"
+	"encoding/binary"
 	"encoding/hex"
 	"fmt"
 	"io"
 	"log/slog"
+	"math/rand/v2"
 	"net/http"
 	"runtime/debug"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -25,13 +27,16 @@ type Server struct {
 	seconds  *prometheus.HistogramVec
 	bytes    prometheus.Counter
 	active   prometheus.Gauge
+
+	mu     sync.RWMutex
+	series map[seriesKey]series
 }
 
 // Wrap makes a Server around next and registers its metrics.
 func Wrap(next http.Handler, log *slog.Logger, reg prometheus.Registerer) *Server {
 	s := &Server{
 		next: next,
-		log:  log,
+		log:  log, series: make(map[seriesKey]series),
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "pantry_http_requests_total", Help: "Requests by surface, method and status.",
 		}, []string{"surface", "method", "status"}),
@@ -65,13 +70,12 @@ const exposedHeaders = "X-Repo-Commit, X-Request-Id, X-Error-Code, X-Error-Messa
 
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	start := time.Now()
-	id := newRequestID()
-	state := &requestState{id: id, surface: "other", log: s.log}
-	r = r.WithContext(context.WithValue(r.Context(), stateKey{}, state))
+	state := &requestState{Context: r.Context(), id: [1]string{newRequestID()}, surface: "other", log: s.log, recorder: recorder{ResponseWriter: w}}
+	r = r.WithContext(state)
 	h := w.Header()
-	h.Set("X-Request-Id", id)
+	h["X-Request-Id"] = state.id[:]
 	h["X-Content-Type-Options"], h["Access-Control-Allow-Origin"], h["Access-Control-Expose-Headers"] = nosniff, anybody, exposed
-	rec := &recorder{ResponseWriter: w}
+	rec := &state.recorder
 	s.active.Inc()
 	defer s.finish(rec, r, state, start)
 	if r.Method == http.MethodOptions && r.Header.Get("Access-Control-Request-Method") != "" {
@@ -98,7 +102,7 @@ func (s *Server) finish(rec *recorder, r *http.Request, state *requestState, sta
 		if p == http.ErrAbortHandler {
 			panic(p)
 		}
-		s.log.Error("panic", "req", state.id, "method", r.Method, "path", r.URL.EscapedPath(), "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+		s.log.Error("panic", "req", state.id[0], "method", r.Method, "path", r.URL.EscapedPath(), "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
 		if rec.status == 0 {
 			WriteError(rec, r, fmt.Errorf("panic: %v", p))
 		}
@@ -107,15 +111,57 @@ func (s *Server) finish(rec *recorder, r *http.Request, state *requestState, sta
 		rec.status = http.StatusOK
 	}
 	took := time.Since(start)
-	s.requests.WithLabelValues(state.surface, methodLabel(r.Method), strconv.Itoa(rec.status)).Inc()
-	s.seconds.WithLabelValues(state.surface).Observe(took.Seconds())
+	series := s.seriesOf(seriesKey{state.surface, methodLabel(r.Method), rec.status})
+	series.requests.Inc()
+	series.seconds.Observe(took.Seconds())
 	s.bytes.Add(float64(rec.written))
-	if s.log.Enabled(r.Context(), slog.LevelInfo) {
-		s.log.LogAttrs(r.Context(), slog.LevelInfo, "request",
-			slog.String("req", state.id), slog.String("actor", state.actor),
-			slog.String("method", r.Method), slog.String("path", logPath(r)),
-			slog.Int("status", rec.status), slog.Int64("bytes", rec.written), slog.Duration("dur", took))
+	s.logAccess(rec, r, state, start.Add(took), took)
+}
+
+// logAccess writes the line of the access log. It gives the handler a record of
+// its own: a Logger would look at the clock again, and up the stack.
+func (s *Server) logAccess(rec *recorder, r *http.Request, state *requestState, at time.Time, took time.Duration) {
+	h := s.log.Handler()
+	if !h.Enabled(r.Context(), slog.LevelInfo) {
+		return
 	}
+	line := slog.NewRecord(at, slog.LevelInfo, "request", 0)
+	line.AddAttrs(
+		slog.String("req", state.id[0]), slog.String("actor", state.actor),
+		slog.String("method", r.Method), slog.String("path", logPath(r)),
+		slog.Int("status", rec.status), slog.Int64("bytes", rec.written), slog.Duration("dur", took))
+	_ = h.Handle(r.Context(), line) // as a Logger does
+}
+
+// seriesKey are the labels of a request.
+type seriesKey struct {
+	surface, method string
+	status          int
+}
+
+// series are what counts the requests with the same labels.
+type series struct {
+	requests prometheus.Counter
+	seconds  prometheus.Observer
+}
+
+// seriesOf finds the series of labels. It remembers them, which costs less than
+// having them found by the names of the labels; there are few.
+func (s *Server) seriesOf(key seriesKey) series {
+	s.mu.RLock()
+	found, ok := s.series[key]
+	s.mu.RUnlock()
+	if ok {
+		return found
+	}
+	found = series{
+		requests: s.requests.WithLabelValues(key.surface, key.method, strconv.Itoa(key.status)),
+		seconds:  s.seconds.WithLabelValues(key.surface),
+	}
+	s.mu.Lock()
+	s.series[key] = found
+	s.mu.Unlock()
+	return found
 }
 
 // methodLabel keeps strangers from inventing time series.
@@ -140,9 +186,13 @@ func logPath(r *http.Request) string {
 }
 
 // requestState is what the log and the metrics learn about a request on its
-// way down. It is not a way to hand data to services.
+// way down. It is not a way to hand data to services. It is the request's
+// context, and holds its recorder, so that all are allocated at once.
 type requestState struct {
-	id      string
+	context.Context
+	recorder recorder
+
+	id      [1]string // the value of a header field
 	actor   string
 	surface string
 	log     *slog.Logger
@@ -150,10 +200,18 @@ type requestState struct {
 
 type stateKey struct{}
 
+// Value implements context.Context.
+func (s *requestState) Value(key any) any {
+	if key == (stateKey{}) {
+		return s
+	}
+	return s.Context.Value(key)
+}
+
 // RequestID is the id of the request that ctx belongs to, "" outside of one.
 func RequestID(ctx context.Context) string {
 	if s, ok := ctx.Value(stateKey{}).(*requestState); ok {
-		return s.id
+		return s.id[0]
 	}
 	return ""
 }
@@ -161,7 +219,7 @@ func RequestID(ctx context.Context) string {
 // logger is where the failure of the request that ctx belongs to is logged.
 func logger(ctx context.Context) *slog.Logger {
 	if s, ok := ctx.Value(stateKey{}).(*requestState); ok {
-		return s.log.With("req", s.id, "actor", s.actor)
+		return s.log.With("req", s.id[0], "actor", s.actor)
 	}
 	return slog.Default()
 }
@@ -180,9 +238,11 @@ func NoteSurface(ctx context.Context, name string) {
 	}
 }
 
+// newRequestID makes an id that no other request has. It is no secret.
 func newRequestID() string {
 	var b [12]byte
-	rand.Read(b[:]) // never fails (crypto/rand)
+	binary.LittleEndian.PutUint64(b[:], rand.Uint64())
+	binary.LittleEndian.PutUint32(b[8:], rand.Uint32())
 	return hex.EncodeToString(b[:])
 }
 

@@ -144,8 +144,13 @@ func WriteRangeStatus(w http.ResponseWriter, part Range, result RangeResult, siz
 		w.WriteHeader(http.StatusOK)
 		return
 	}
-	h.Set("Content-Length", strconv.FormatInt(part.Length, 10))
-	h.Set("Content-Range", "bytes "+strconv.FormatInt(part.Start, 10)+"-"+strconv.FormatInt(part.Start+part.Length-1, 10)+"/"+strconv.FormatInt(size, 10))
+	var scratch [80]byte // fits three numbers
+	b := append(scratch[:0], "bytes "...)
+	b = append(strconv.AppendInt(b, part.Start, 10), '-')
+	b = append(strconv.AppendInt(b, part.Start+part.Length-1, 10), '/')
+	b = strconv.AppendInt(b, size, 10)
+	values := []string{strconv.FormatInt(part.Length, 10), string(b)}
+	h["Content-Length"], h["Content-Range"] = values[:1:1], values[1:]
 	w.WriteHeader(http.StatusPartialContent)
 }
 
