@@ -14,7 +14,7 @@ type normalizer interface {
 type scratch struct {
 	changes []change
 	decomposer
-	clusters []int32
+	part normalized // of a text
 }
 
 type normalizerSequence []normalizer
@@ -219,6 +219,40 @@ func (b *bertNormalizer) normalize(n *normalized, s *scratch) error {
 	if asciiOnly(n.text) {
 		return b.normalizeASCII(n, s)
 	}
+	// What happens to a character depends on no ASCII around it, so that only
+	// the rest takes the long way.
+	text, align := n.rewrite()
+	sub := &s.part
+	sub.offsets = n.offsets
+	for at := 0; at < len(n.text); {
+		ascii := n.text[at] < utf8.RuneSelf
+		end := at + 1
+		for end < len(n.text) && (n.text[end] < utf8.RuneSelf) == ascii {
+			end++
+		}
+		sub.text = append(sub.text[:0], n.text[at:end]...)
+		if n.offsets {
+			sub.align = append(sub.align[:0], n.align[at:end]...)
+		}
+		step := b.normalizeWide
+		if ascii {
+			step = b.normalizeASCII
+		}
+		if err := step(sub, s); err != nil {
+			return err
+		}
+		text = append(text, sub.text...)
+		if n.offsets {
+			align = append(align, sub.align...)
+		}
+		at = end
+	}
+	n.finish(text, align)
+	return nil
+}
+
+// normalizeWide is the whole normalization, step by step.
+func (b *bertNormalizer) normalizeWide(n *normalized, s *scratch) error {
 	if b.clean {
 		n.filter(&s.changes, func(r rune) bool { return b.classes.of(r)&isControl == 0 })
 		mapRunes(n, s, func(r rune) rune {

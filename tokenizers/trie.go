@@ -1,6 +1,7 @@
 package tokenizers
 
 import (
+	"bytes"
 	"cmp"
 	"slices"
 )
@@ -50,22 +51,34 @@ type trieKey struct {
 	value int32
 }
 
-// newTrie builds a trie. Of equal keys the last one wins.
+// newTrie builds a trie. Of equal keys the one of the greatest value wins.
 func newTrie(keys []trieKey) *trie {
-	slices.SortStableFunc(keys, func(a, b trieKey) int { return slices.Compare(a.key, b.key) })
-	b := &trieBuilder{keys: keys}
+	slices.SortFunc(keys, func(a, b trieKey) int {
+		return cmp.Or(bytes.Compare(a.key, b.key), cmp.Compare(a.value, b.value))
+	})
+	b := &trieBuilder{keys: keys, head: noPlace, tail: noPlace}
 	b.reserve(256)
-	b.units[trieRoot].parent = noParent
+	b.take(trieRoot, noParent)
 	b.place(trieRoot, 0, len(keys), 0)
+	// What is free belongs to nobody, for any base.
+	for i := range b.units {
+		if b.units[i].parent == freePlace {
+			b.units[i] = trieUnit{parent: freePlace, value: noValue}
+		}
+	}
 	return &trie{units: b.units}
 }
 
+// trieBuilder places nodes. Free places are a list: base is the next of them,
+// value the one before.
 type trieBuilder struct {
-	keys  []trieKey
-	units []trieUnit
-	from  int // no free place before it
-	work  []trieRange
+	keys       []trieKey
+	units      []trieUnit
+	head, tail int32
+	work       []trieRange
 }
+
+const noPlace = -1
 
 // trieRange is a range of keys that share depth bytes, below a node.
 type trieRange struct {
@@ -76,8 +89,31 @@ type trieRange struct {
 
 func (b *trieBuilder) reserve(n int) {
 	for len(b.units) < n {
-		b.units = append(b.units, trieUnit{parent: freePlace, value: noValue})
+		at := int32(len(b.units))
+		b.units = append(b.units, trieUnit{base: noPlace, parent: freePlace, value: b.tail})
+		if b.tail == noPlace {
+			b.head = at
+		} else {
+			b.units[b.tail].base = at
+		}
+		b.tail = at
 	}
+}
+
+// take gives a free place to a child of a node.
+func (b *trieBuilder) take(at, parent int32) {
+	u := &b.units[at]
+	if u.value == noPlace {
+		b.head = u.base
+	} else {
+		b.units[u.value].base = u.base
+	}
+	if u.base == noPlace {
+		b.tail = u.value
+	} else {
+		b.units[u.base].value = u.value
+	}
+	*u = trieUnit{parent: parent, value: noValue}
 }
 
 // place puts the children of a node, and theirs.
@@ -109,7 +145,7 @@ func (b *trieBuilder) place(node int32, first, last, depth int) {
 		b.units[w.node].base = base
 		for i, c := range labels {
 			at := base + int32(c)
-			b.units[at].parent = w.node
+			b.take(at, w.node)
 			children[i].node = at
 		}
 		// Big subtrees first: they are the hardest to place.
@@ -118,32 +154,33 @@ func (b *trieBuilder) place(node int32, first, last, depth int) {
 	}
 }
 
+// maxTries is the number of free places that are tried before new ones are
+// made.
+const maxTries = 32
+
 // room finds a base at which all labels are free.
 func (b *trieBuilder) room(labels []byte) int32 {
-	for b.from < len(b.units) && b.units[b.from].parent != freePlace {
-		b.from++
-	}
+	first, last := int32(labels[0]), int32(labels[len(labels)-1])
 	tries := 0
-	for at := b.from; ; at++ {
-		b.reserve(at + 512)
-		if b.units[at].parent != freePlace || at < int(labels[0]) {
+	for at := b.head; at != noPlace && tries < maxTries; at = b.units[at].base {
+		if at < first {
 			continue
 		}
-		base := at - int(labels[0])
+		tries++
+		base := at - first
+		b.reserve(int(base+last) + 1)
 		if b.fits(base, labels) {
-			return int32(base)
-		}
-		// A crowded region is given up rather than searched again and again.
-		if tries++; tries > 64 {
-			b.from += max((at-b.from)/4, 1)
-			tries = 0
+			return base
 		}
 	}
+	base := max(int32(len(b.units))-first, 0)
+	b.reserve(int(base+last) + 1)
+	return base
 }
 
-func (b *trieBuilder) fits(base int, labels []byte) bool {
+func (b *trieBuilder) fits(base int32, labels []byte) bool {
 	for _, c := range labels {
-		if b.units[base+int(c)].parent != freePlace {
+		if b.units[base+int32(c)].parent != freePlace {
 			return false
 		}
 	}

@@ -1,4 +1,4 @@
-// Package main measures how fast tokenizers encode, beside the Rust library
+// Command tokenizers measures how fast package tokenizers encodes, beside the Rust library
 // (its Python package, one thread), on the same vocabularies and texts of
 // 10 kB, turn by turn. Times are of the processor.
 //
