@@ -107,7 +107,9 @@ func (t *talk) answer(ctx context.Context, text string) error {
 			t.messages = append(t.messages, asked[len(asked)-1], chat.Message{Role: "assistant", Content: chat.Text(result.GeneratedText)})
 		}
 	}
-	fmt.Fprintln(t.out)
+	if err == nil || !first.IsZero() { // end the line of what was written
+		fmt.Fprintln(t.out)
+	}
 	if err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -19,7 +20,8 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"pantry": func() { os.Exit(Process()) }})
 }
 
-// TestScripts runs testdata/script. Beside the usual commands there are:
+// TestScripts runs testdata/script, with tiny models in $MODELS. Beside the
+// usual commands there are:
 //
 //	ready                      waits until a hub answers at $ADDR
 //	ask STATUS METHOD TARGET [FILE]
@@ -27,10 +29,15 @@ func TestMain(m *testing.M) {
 //	                           its body; the answer is in stdout
 //	read NAME                  sets a variable to the last command's output
 func TestScripts(t *testing.T) {
+	models, err := filepath.Abs("../../transformers/testdata")
+	if err != nil {
+		t.Fatal(err)
+	}
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,
 		Setup: func(env *testscript.Env) error {
+			env.Setenv("MODELS", models)
 			for _, name := range []string{"ADDR", "ADDR2"} {
 				l, err := net.Listen("tcp", "127.0.0.1:0")
 				if err != nil {
