@@ -197,6 +197,9 @@ func (g *ggufVocab) byteBPE() (*chain, error) {
 	if err != nil {
 		return nil, err
 	}
+	if _, ok := g.ArrayLen(ggufPrefix + "merges"); !ok {
+		return nil, fmt.Errorf("%w: no merges", ErrFormat)
+	}
 	lines, err := g.Strings(ggufPrefix + "merges")
 	if err != nil {
 		return nil, err
