@@ -2,7 +2,6 @@ package hubapi
 
 import (
 	"net/http"
-	"net/url"
 	"path"
 	"strconv"
 	"strings"
@@ -30,34 +29,36 @@ func (s *Server) file(w http.ResponseWriter, r *http.Request, route api.Route, r
 		return hub.Errorf(hub.CodeEntryNotFound, "%q is a folder.", file)
 	}
 	raw := route.Verb == "raw"
-	etag := e.OID.String()
-	size := e.Size
-	open := func() (*repo.File, error) { return rp.OpenPointer(r.Context(), e) }
+	var (
+		headers *fileHeaders
+		held    repo.LargeFile
+		size    = e.Size
+	)
 	switch {
-	case e.LFS != nil && raw:
+	case e.LFS == nil:
+		headers = describe(file, e.OID.String(), size)
+	case raw:
 		size = e.LFS.PointerSize
-	case e.LFS != nil:
+		headers = describe(file, e.OID.String(), size)
+	default:
 		// The row and not the listing says whether the repository still holds
 		// the content, and by which file id.
-		held, err := rp.Held(r.Context(), e)
-		if err != nil {
+		if held, err = rp.Held(r.Context(), e); err != nil {
 			return err
 		}
 		e.LFS = &hub.LFSInfo{OID: held.SHA256, Size: held.Size, PointerSize: e.LFS.PointerSize, Xet: held.Xet}
-		links := s.links.get(s.base(r), rp, commit, e)
-		etag = links.etag
-		open = func() (*repo.File, error) { return rp.OpenHeld(r.Context(), held) }
-		links.set(h)
+		headers = s.links.get(s.base(r), rp, commit, e)
 		if strings.Contains(r.Header.Get("Accept"), api.XetFileInfo) && !e.LFS.Xet.IsZero() {
+			headers.setLinks(h)
 			return xetFileInfo(w, e)
 		}
 	}
-	setFileHeaders(h, r, file, etag, size)
-	if cond := r.Header.Get("If-None-Match"); cond != "" && httpx.ETagMatches(cond, etag) {
+	headers.set(h, r)
+	if cond := r.Header.Get("If-None-Match"); cond != "" && httpx.ETagMatches(cond, headers.etag) {
 		w.WriteHeader(http.StatusNotModified)
 		return nil
 	}
-	part, result := httpx.RequestRange(r, size, etag)
+	part, result := httpx.RequestRange(r, size, headers.etag)
 	if result == httpx.RangeInvalid {
 		h.Set("Content-Range", "bytes */"+strconv.FormatInt(size, 10))
 		return hub.ErrRange
@@ -69,7 +70,12 @@ func (s *Server) file(w http.ResponseWriter, r *http.Request, route api.Route, r
 		httpx.WriteRangeStatus(w, part, result, size)
 		return nil
 	}
-	f, err := open()
+	var f *repo.File
+	if e.LFS != nil && !raw {
+		f, err = rp.OpenHeld(r.Context(), held)
+	} else {
+		f, err = rp.OpenPointer(r.Context(), e)
+	}
 	if err != nil {
 		return err
 	}
@@ -89,29 +95,6 @@ func xetFileInfo(w http.ResponseWriter, e hub.Entry) error {
 	h.Set("ETag", `"`+e.LFS.OID.String()+`"`)
 	h.Set("Vary", "Accept")
 	return httpx.JSONAs(w, http.StatusOK, map[string]any{"hash": e.LFS.Xet.String(), "size": e.LFS.Size}, api.XetFileInfo)
-}
-
-// setFileHeaders describes a file of a repository. Its bytes are a stranger's:
-// a browser must not run them with the hub's authority, so types that can hold
-// scripts are served as plain text and everything is sandboxed.
-func setFileHeaders(h http.Header, r *http.Request, file, etag string, size int64) {
-	h.Set("ETag", `"`+etag+`"`)
-	h.Set("Accept-Ranges", "bytes")
-	h.Set("Content-Type", contentType(file))
-	h.Set("Content-Security-Policy", "default-src 'none'; sandbox")
-	if h.Get("X-Linked-Size") == "" {
-		h.Set("X-Linked-Size", strconv.FormatInt(size, 10))
-	}
-	kind := "inline"
-	if r.URL.RawQuery != "" {
-		if r.URL.Query().Get("noContentDisposition") == "1" {
-			return
-		}
-		if httpx.Bool(r, "download") {
-			kind = "attachment"
-		}
-	}
-	h.Set("Content-Disposition", kind+"; filename*=UTF-8''"+url.PathEscape(path.Base(file))+`; filename="`+asciiName(path.Base(file))+`";`)
 }
 
 // asciiName is a file name for clients that do not read filename*.
