@@ -102,6 +102,7 @@ func (c connGatherer) WriteBuffers(pieces net.Buffers) (int64, error) {
 // pump moves the section to a writer, which may be a gatherer.
 func (s *section) pump(w io.Writer, to gatherer) (int64, error) {
 	p := &pump{ctx: s.r.ctx, svc: s.r.svc, to: w, gatherer: to}
+	p.pieces, p.objects = p.fewPieces[:0], p.fewObjects[:0]
 	err := s.r.eachSpan(s.pos, s.left, p.add)
 	if err == nil {
 		err = p.drain(0)
@@ -128,6 +129,9 @@ type pump struct {
 	pieces  net.Buffers // of mapped objects, to be written at once
 	gather  int64       // bytes in pieces
 	objects []*object   // whose bytes they are
+
+	fewPieces  [6][]byte // room for those of a short range
+	fewObjects [2]*object
 
 	written int64
 }

@@ -15,7 +15,8 @@
 //
 //   - The context of a request does not end, not even when its client goes away;
 //     a write fails then.
-//   - The header maps are used again when the handler has returned.
+//   - The request, its URL and the header maps are used again when the handler
+//     has returned.
 //   - A response is not a Flusher or a Hijacker and has no deadlines of its own.
 //     Its header goes out with the first bytes of its body.
 //   - A response of more than a little that does not state its Content-Length

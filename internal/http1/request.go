@@ -15,6 +15,14 @@ type request struct {
 	// header and values are lent to the handler until it returns.
 	header http.Header
 	values []string // one for each field
+
+	// parsed is the URL of the target of an earlier request. Most requests of a
+	// connection are for another range of the same file.
+	parsed     url.URL
+	parsedFrom string
+
+	lent    http.Request // to the handler, with its URL
+	lentURL url.URL
 }
 
 // parse parses the head of a request. It reports false if anything about it is
@@ -75,17 +83,22 @@ func (q *request) add(name, value string) bool {
 	return true
 }
 
-// build makes the request that net/http would.
+// build makes the request that net/http would. It is lent, too.
 func (q *request) build(remote string) (*http.Request, bool) {
-	u, err := url.ParseRequestURI(q.target)
-	if err != nil || u.Scheme != "" || u.Host != "" {
-		return nil, false
+	if q.target != q.parsedFrom {
+		u, err := url.ParseRequestURI(q.target)
+		if err != nil || u.Scheme != "" || u.Host != "" {
+			return nil, false
+		}
+		q.parsed, q.parsedFrom = *u, q.target
 	}
-	return &http.Request{
-		Method: q.method, URL: u, RequestURI: q.target,
+	q.lentURL = q.parsed // handlers may change theirs
+	q.lent = http.Request{
+		Method: q.method, URL: &q.lentURL, RequestURI: q.target,
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 		Header: q.header, Host: q.host, Body: http.NoBody, RemoteAddr: remote,
-	}, true
+	}
+	return &q.lent, true
 }
 
 func every(s string, ok func(byte) bool) bool {

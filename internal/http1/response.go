@@ -1,6 +1,7 @@
 package http1
 
 import (
+	"bytes"
 	"net"
 	"net/http"
 	"strconv"
@@ -27,7 +28,8 @@ type response struct {
 	last    bool   // the connection ends with this response
 	err     error  // of the connection
 
-	pieces [2][]byte // scratch
+	gathered [][]byte    // scratch for the head and pieces
+	writing  net.Buffers // what is left of it
 }
 
 // heldBytes is how long a body of unstated length may be to be measured.
@@ -39,7 +41,7 @@ func (w *response) reset(c *conn, isHead bool) {
 		header = make(http.Header, 24)
 	}
 	clear(header)
-	*w = response{conn: c, isHead: isHead, header: header, head: w.head[:0], held: w.held[:0]}
+	*w = response{conn: c, isHead: isHead, header: header, head: w.head[:0], held: w.held[:0], gathered: w.gathered[:0]}
 }
 
 // Header implements http.ResponseWriter.
@@ -54,7 +56,7 @@ func (w *response) WriteHeader(status int) {
 	w.status = status
 	w.bare = status == http.StatusNoContent || status == http.StatusNotModified
 	w.length = -1
-	if text := w.header.Get("Content-Length"); text != "" {
+	if text := first(w.header["Content-Length"]); text != "" {
 		n, err := strconv.ParseInt(text, 10, 64)
 		if err != nil || n < 0 {
 			n = -1
@@ -63,10 +65,18 @@ func (w *response) WriteHeader(status int) {
 		w.length = n
 	}
 	w.holding = w.length < 0 && !w.bare
-	w.last = w.conn.front.closing.Load() || strings.EqualFold(w.header.Get("Connection"), "close")
+	w.last = w.conn.front.closing.Load() || strings.EqualFold(first(w.header["Connection"]), "close")
 	if !w.holding {
 		w.format()
 	}
+}
+
+// first is the first value of a header field, "" if it has none.
+func first(values []string) string {
+	if len(values) == 0 {
+		return ""
+	}
+	return values[0]
 }
 
 // format writes the head.
@@ -102,9 +112,9 @@ func (w *response) format() {
 func appendValue(b []byte, v string) []byte {
 	start := len(b)
 	b = append(b, v...)
-	for i := start; i < len(b); i++ {
-		if b[i] == '\r' || b[i] == '\n' || b[i] == 0 {
-			b[i] = ' '
+	for _, c := range [...]byte{'\r', '\n', 0} {
+		for at := bytes.IndexByte(b[start:], c); at >= 0; at = bytes.IndexByte(b[start:], c) {
+			b[start+at] = ' '
 		}
 	}
 	return b
@@ -166,16 +176,13 @@ func (w *response) WriteBuffers(pieces net.Buffers) (int64, error) {
 // send writes the head, if it has not been, and pieces of the body.
 func (w *response) send(pieces net.Buffers) (int64, error) {
 	head := int64(len(w.head))
+	w.writing = pieces
 	if head > 0 {
-		if len(pieces) == 1 {
-			w.pieces = [2][]byte{w.head, pieces[0]}
-			pieces = w.pieces[:]
-		} else {
-			pieces = append(net.Buffers{w.head}, pieces...)
-		}
+		w.gathered = append(append(w.gathered[:0], w.head), pieces...)
+		w.writing = w.gathered
 		w.head = w.head[:0]
 	}
-	n, err := pieces.WriteTo(w.conn.tcp)
+	n, err := w.writing.WriteTo(w.conn.tcp)
 	w.err = err
 	n = max(n-head, 0)
 	w.sent += n
