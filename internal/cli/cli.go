@@ -35,6 +35,7 @@ type root struct {
 	Inspect  inspectCmd  `cmd:"" help:"Describe a model: architecture, size, memory, tensors."`
 	Run      runCmd      `cmd:"" help:"Ask a language model, or chat with it."`
 	Pipeline pipelineCmd `cmd:"" help:"Run a model's task once: classify, translate, embed, …"`
+	Quantize quantizeCmd `cmd:"" help:"Write a model as a smaller GGUF file."`
 	Bench    benchCmd    `cmd:"" help:"Measure how fast a language model reads and writes."`
 	Version  versionCmd  `cmd:"" help:"Print the version."`
 }
@@ -50,6 +51,7 @@ Examples:
   pantry inspect ada/bert                          what it is and what memory it needs
   pantry run ada/llama "Why is the sky blue?"      ask a language model
   pantry pipeline fill-mask ada/bert "I [MASK] it" run a model's task
+  pantry quantize ada/llama llama.gguf --type q4_k make it smaller
 `
 
 // newParser makes the parser of the command line; exit is called by --help.

@@ -22,9 +22,9 @@ type GGUFOptions struct {
 	// Type is the format of the matrices. Vectors stay F32, and as in
 	// llama.cpp the output layer of a model in Q4_0, Q4_K or Q5_K is Q6_K.
 	Type kernel.Type
-	// Progress is told the bytes of each piece that was written; nil for
-	// nobody.
-	Progress func(n int64)
+	// Begin is told how many bytes of tensors there are to write, and Progress
+	// of each piece how many were; nil for nobody.
+	Begin, Progress func(n int64)
 }
 
 // fileTypes are llama.cpp's numbers for the format of most of a file.
@@ -71,13 +71,13 @@ func (c *Checkpoint) SaveGGUF(ctx context.Context, path string, o GGUFOptions) (
 // ggufWriter writes one checkpoint.
 type ggufWriter struct {
 	gguf.Writer
-	ctx      context.Context
-	pool     *kernel.Pool
-	options  GGUFOptions
-	tied     bool // the token embeddings are the output layer too
-	floats   []float32
-	blocks   []byte
-	progress func(n int64)
+	ctx     context.Context
+	pool    *kernel.Pool
+	options GGUFOptions
+	tied    bool  // the token embeddings are the output layer too
+	total   int64 // bytes of the tensors
+	floats  []float32
+	blocks  []byte
 }
 
 func (c *Checkpoint) ggufWriter(ctx context.Context, o GGUFOptions) (*ggufWriter, error) {
@@ -85,10 +85,7 @@ func (c *Checkpoint) ggufWriter(ctx context.Context, o GGUFOptions) (*ggufWriter
 	if !ok {
 		return nil, fmt.Errorf("%w: no file has type %v", ErrConvert, o.Type)
 	}
-	w := &ggufWriter{ctx: ctx, pool: kernel.NewPool(0), options: o, progress: o.Progress}
-	if w.progress == nil {
-		w.progress = func(int64) {}
-	}
+	w := &ggufWriter{ctx: ctx, pool: kernel.NewPool(0), options: o}
 	plan := c.copyGGUF
 	if c.GGUF == nil {
 		plan = c.convert
@@ -99,6 +96,9 @@ func (c *Checkpoint) ggufWriter(ctx context.Context, o GGUFOptions) (*ggufWriter
 	}
 	w.Set("general.file_type", kind)
 	w.Set("general.quantization_version", uint32(2))
+	if o.Begin != nil {
+		o.Begin(w.total)
+	}
 	return w, nil
 }
 
@@ -135,6 +135,12 @@ func (w *ggufWriter) typeOf(name string, e entry) kernel.Type {
 	return kernel.F16
 }
 
+func (w *ggufWriter) progress(n int) {
+	if w.options.Progress != nil {
+		w.options.Progress(int64(n))
+	}
+}
+
 // pieceFloats is how many numbers are converted at a time: enough for all
 // threads, little memory.
 const pieceFloats = 1 << 20
@@ -146,6 +152,7 @@ func (w *ggufWriter) add(name string, e entry, order func(i int) int) {
 	for i, d := range e.shape { // ggml lists the fastest dimension first
 		shape[len(shape)-1-i] = int64(d)
 	}
+	w.total += int64(e.matrix.Rows) * int64(t.RowBytes(e.matrix.Cols))
 	w.Add(name, ggmlType(t), shape, func(out io.Writer) error {
 		if e.matrix.Type == t && order == nil {
 			return w.copyBytes(out, e.matrix.Data)
@@ -169,7 +176,7 @@ func (w *ggufWriter) copyBytes(out io.Writer, data []byte) error {
 		if _, err := out.Write(piece); err != nil {
 			return err
 		}
-		w.progress(int64(len(piece)))
+		w.progress(len(piece))
 	}
 	return nil
 }
@@ -192,7 +199,7 @@ func (w *ggufWriter) piece(out io.Writer, m *kernel.Matrix, t kernel.Type, first
 		kernel.Quantize(t, w.blocks[i*size:(i+1)*size], row)
 	})
 	_, err := out.Write(w.blocks)
-	w.progress(int64(len(w.blocks)))
+	w.progress(len(w.blocks))
 	return err
 }
 
