@@ -36,7 +36,7 @@ func (runCmd) Help() string {
   pantry run ./model.gguf
   git diff | pantry run ada/llama - --system "Write a commit message for this diff."
 
-In a chat, /help lists the commands; Ctrl-C stops an answer, Ctrl-D ends the chat.`
+In a chat, /help lists the commands. Ctrl-C stops an answer; Ctrl-D, or Ctrl-C before a question, ends the chat.`
 }
 
 // Run answers one prompt, or chats.
@@ -263,7 +263,7 @@ func lineReader(streams Streams) func() (string, error) {
 			return "", err
 		}
 		defer term.Restore(int(in.Fd()), state)
-		if width, height, err := term.GetSize(int(in.Fd())); err == nil {
+		if width, height, err := term.GetSize(int(in.Fd())); err == nil && width > 0 {
 			editor.SetSize(width, height)
 		}
 		return editor.ReadLine()
