@@ -109,6 +109,9 @@ func (k *decoderKeys) complete() error {
 		k.ropeKeys = *more
 		k.Theta = cmp.Or(more.Theta, theta)
 	}
+	if k.HeadDim <= 0 {
+		return fmt.Errorf("%w: config.json has hidden_size %d and %d heads", ErrFormat, k.HiddenSize, k.NumAttentionHeads)
+	}
 	k.Theta = cmp.Or(k.Theta, 10000)
 	k.Type = cmp.Or(k.Type, k.OldType, "default")
 	window := k.SlidingWindow > 0 && k.SlidingWindow < k.MaxPositionEmbeddings
@@ -204,10 +207,11 @@ func (c *Checkpoint) convertTensors(w *ggufWriter, arch string, k *decoderKeys) 
 			return fmt.Errorf("%w: the tensor %s has no name there", ErrConvert, name)
 		}
 		var order func(i int) int
-		if arch == "llama" && strings.Contains(name, ".self_attn.q_proj.") {
-			order = reorder(k.NumAttentionHeads, e.matrix.Rows)
-		} else if arch == "llama" && strings.Contains(name, ".self_attn.k_proj.") {
-			order = reorder(k.NumKeyValueHeads, e.matrix.Rows)
+		if arch == "llama" && (strings.HasSuffix(name, ".self_attn.q_proj.weight") || strings.HasSuffix(name, ".self_attn.k_proj.weight")) {
+			if k.HeadDim%2 != 0 || e.matrix.Rows%k.HeadDim != 0 {
+				return fmt.Errorf("%w: %s has %d rows in heads of %d", ErrFormat, name, e.matrix.Rows, k.HeadDim)
+			}
+			order = reorder(k.HeadDim)
 		}
 		w.add(theirs, e, order)
 	}
@@ -215,10 +219,9 @@ func (c *Checkpoint) convertTensors(w *ggufWriter, arch string, k *decoderKeys) 
 }
 
 // reorder is the order of llama's query and key rows in GGUF, where the rope
-// pairs neighbours: within each head, rows of the first and the second half
-// alternate.
-func reorder(heads, rows int) func(i int) int {
-	dim := max(1, rows/max(1, heads))
+// pairs neighbours: within each head of dim rows, those of the first and the
+// second half alternate.
+func reorder(dim int) func(i int) int {
 	return func(i int) int {
 		head, within := i/dim, i%dim
 		return head*dim + within%2*(dim/2) + within/2

@@ -76,7 +76,6 @@ var tinies = []tiny{
 	{"qwen2", "qwen2", "qwen2", kernel.Q8_0, nil},
 	{"qwen2-tied", "qwen2", "qwen2", kernel.F16, map[string]any{"tie_word_embeddings": true}},
 	{"qwen3-f16", "qwen3", "qwen2", kernel.F16, map[string]any{"head_dim": 64, "rope_theta": 1e6}},
-	{"qwen3-q8_0", "qwen3", "qwen2", kernel.Q8_0, map[string]any{"head_dim": 64, "rope_theta": 1e6}},
 }
 
 // vocabularies are the tokenizers that texts are compared with.
