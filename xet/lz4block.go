@@ -17,7 +17,7 @@ const (
 const (
 	lz4Lanes    = 4
 	lz4HashBits = 13
-	lz4SkipLog  = 3  // 2 to the power of this many futile steps make the way to the next longer by lz4Lanes
+	lz4SkipLog  = 3  // 1<<lz4SkipLog futile steps make the way to the next longer by lz4Lanes
 	lz4Stride   = 6  // the way to the next at first; a match that begins between steps is followed back
 	lz4Margin   = 48 // no step begins in the last bytes of a block
 	lz4Tail     = 16 // and what is compared at once ends before these
