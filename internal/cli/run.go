@@ -11,6 +11,7 @@ import (
 	"os/signal"
 	"strings"
 	"time"
+	"unicode"
 
 	"golang.org/x/term"
 
@@ -58,7 +59,7 @@ func (c *runCmd) Run(ctx context.Context, streams Streams) error {
 	if c.Seed >= 0 {
 		o.Seed = &c.Seed
 	}
-	t := &talk{pipeline: p, parameters: o, system: c.System, raw: c.Raw || !p.CanChat(), out: streams.Out, notes: streams.Err, verbose: c.Verbose}
+	t := &talk{pipeline: p, parameters: o, system: c.System, raw: c.Raw || !p.CanChat(), out: streams.Out, terminal: isTerminal(streams.Out), notes: streams.Err, verbose: c.Verbose}
 	if c.Prompt == "" {
 		return t.chat(ctx, streams)
 	}
@@ -81,6 +82,7 @@ type talk struct {
 	raw        bool // without a chat template
 	messages   []chat.Message
 	out, notes io.Writer
+	terminal   bool // out is one
 	verbose    bool
 	last       string // speed of the last answer
 }
@@ -94,7 +96,11 @@ func (t *talk) answer(ctx context.Context, text string) error {
 		if first.IsZero() {
 			first = time.Now()
 		}
-		io.WriteString(t.out, s.Text)
+		text := s.Text
+		if t.terminal {
+			text = strings.Map(harmless, text)
+		}
+		io.WriteString(t.out, text)
 	}
 	var result transformers.TextGenerationOutput
 	var err error
@@ -118,6 +124,15 @@ func (t *talk) answer(ctx context.Context, text string) error {
 		fmt.Fprintln(t.notes, t.last)
 	}
 	return nil
+}
+
+// harmless drops the characters that a terminal obeys: what a model writes must
+// not move the cursor or rename the window.
+func harmless(r rune) rune {
+	if unicode.IsControl(r) && r != '\n' && r != '\t' {
+		return -1
+	}
+	return r
 }
 
 func (t *talk) history() []chat.Message {
