@@ -45,12 +45,14 @@ type lz4Stream struct {
 	n        int // bytes of dst written, -1 if it does not fit
 	skip     int // futile steps since the last match
 	table    lz4Table
+
+	thorough bool // look everywhere; only runPortable does
 }
 
 // start begins to compress src into dst.
 func (s *lz4Stream) start(dst, src []byte) {
 	s.dst, s.src = dst, src
-	s.base, s.pos, s.anchor, s.n, s.skip = 0, lz4First, 0, 0, 0
+	s.base, s.pos, s.anchor, s.n, s.skip, s.thorough = 0, lz4First, 0, 0, 0, false
 	clear(s.table[:])
 }
 
@@ -81,6 +83,10 @@ func (s *lz4Stream) runPortable() {
 			continue
 		}
 		pos, match := s.probe()
+		if match < 0 && s.thorough {
+			s.pos += lz4Lanes
+			continue
+		}
 		if match < 0 {
 			s.skip++
 			s.pos += lz4Stride + s.skip>>lz4SkipLog*lz4Lanes
@@ -109,7 +115,11 @@ func (s *lz4Stream) probe() (pos, match int) {
 	match = -1
 	for k := range lz4Lanes {
 		v := binary.LittleEndian.Uint64(next[k : k+8])
-		entry := &s.table[lz4Hash(v)]
+		hashed := v
+		if s.thorough {
+			hashed <<= 8 // four bytes: where little matches, the short count
+		}
+		entry := &s.table[lz4Hash(hashed)]
 		candidate := int(*entry)
 		*entry = uint16(now + k)
 		if load32(window, candidate) == uint32(v) && match < 0 {
