@@ -101,12 +101,15 @@ func (p *FillMaskPipeline) targets(words []string) ([]tokenizers.ID, error) {
 	var ids []tokenizers.ID
 	for _, word := range words {
 		id, ok := t.TokenToID(word)
-		if !ok {
+		if !ok || int(id) >= p.head.Out.W.Rows {
 			first, err := t.AppendIDs(nil, word, false)
 			if err != nil || len(first) == 0 {
 				continue // as in Python, a word without tokens is left out
 			}
 			id = first[0]
+			if int(id) >= p.head.Out.W.Rows {
+				continue
+			}
 		}
 		if !slices.Contains(ids, id) {
 			ids = append(ids, id)

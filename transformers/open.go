@@ -67,8 +67,9 @@ type Model struct {
 	pool       *kernel.Pool
 	workspaces sync.Pool
 
-	using    sync.RWMutex // read-locked by calls, which need the weights mapped
+	using    sync.Mutex // guards closed, and users from being added to afterwards
 	closed   bool
+	users    sync.WaitGroup // calls, which need the weights mapped
 	adapters []*checkpoint.Adapter
 	applied  []int // numbers of those that are not merged
 }
@@ -152,7 +153,7 @@ func locate(ctx context.Context, name string, o Options) (string, error) {
 // unread are files of a repository that no pipeline reads: other formats of
 // the same weights, and pictures.
 var unread = []string{"*.bin", "*.h5", "*.msgpack", "*.onnx", "onnx/*", "openvino/*", "*.ot", "*.tflite", "*.mlmodel", "coreml/*",
-	"*.pt", "*.pth", "*.ckpt", "*.pkl", "*.jpg", "*.jpeg", "*.png", "*.gif", "*.mp4"}
+	"*.pt", "*.pth", "original/*", "consolidated*", "*.ckpt", "*.pkl", "*.jpg", "*.jpeg", "*.png", "*.gif", "*.mp4"}
 
 func (m *Model) read() error {
 	if err := json.Unmarshal(m.checkpoint.Config, &m.config); err != nil {
@@ -175,6 +176,9 @@ func (m *Model) read() error {
 
 // adapt puts the adapters over the checkpoint.
 func (m *Model) adapt(list []AdapterOptions) error {
+	if m.checkpoint.GGUF != nil && len(list) > 0 {
+		return fmt.Errorf("%w: an adapter over a GGUF file, whose weights are in another order than the adapter's; open the safetensors folder", ErrUnsupported)
+	}
 	for i, o := range list {
 		a, err := adapter.Open(o.Path, filepath.Base(o.Path), o.Merge)
 		if err != nil {
@@ -190,14 +194,17 @@ func (m *Model) adapt(list []AdapterOptions) error {
 }
 
 // Close waits for running calls, ends the threads and unmaps the weights. The
-// model's pipelines return ErrClosed afterwards.
+// model's pipelines return ErrClosed from then on. It must not be called by a
+// function that a running call calls, such as Stream.
 func (m *Model) Close() error {
 	m.using.Lock()
-	defer m.using.Unlock()
 	if m.closed {
+		m.using.Unlock()
 		return nil
 	}
 	m.closed = true
+	m.using.Unlock()
+	m.users.Wait()
 	m.pool.Close()
 	err := m.checkpoint.Close()
 	for _, a := range m.adapters {
@@ -238,9 +245,11 @@ func (m *Model) maxTokens() int {
 	limit := max(m.config.MaxPosition, m.config.NPositions)
 	if first, ok := paddedPositions[m.config.ModelType]; ok && limit > 0 {
 		limit -= first // the table of positions has rows that no token takes
+		pad := 1       // what the networks take if config.json does not say
 		if m.config.PadTokenID != nil {
-			limit -= int(*m.config.PadTokenID)
+			pad = int(*m.config.PadTokenID)
 		}
+		limit = max(limit-pad, 1)
 	}
 	if m.tokenizer != nil {
 		if n := m.tokenizer.Special().MaxLength; n > 0 && (limit == 0 || n < limit) {
@@ -255,14 +264,15 @@ func (m *Model) maxTokens() int {
 var paddedPositions = map[string]int{"roberta": 1, "xlm-roberta": 1, "camembert": 1, "mpnet": 1}
 
 // hold keeps the weights mapped until release; the error is ErrClosed if they
-// no longer are.
+// no longer are, or Close waits for those that hold them.
 func (m *Model) hold() (release func(), err error) {
-	m.using.RLock()
+	m.using.Lock()
+	defer m.using.Unlock()
 	if m.closed {
-		m.using.RUnlock()
 		return nil, ErrClosed
 	}
-	return m.using.RUnlock, nil
+	m.users.Add(1)
+	return m.users.Done, nil
 }
 
 // workspace lends the memory of one forward pass, and holds the weights; done
@@ -274,7 +284,10 @@ func (m *Model) workspace() (ws *nn.Workspace, done func(), err error) {
 	}
 	ws = m.workspaces.Get().(*nn.Workspace)
 	ws.Arena.Reset()
+	// A weight's file may be cut short by another program while it is mapped.
+	faults := debug.SetPanicOnFault(true)
 	return ws, func() {
+		debug.SetPanicOnFault(faults)
 		m.workspaces.Put(ws)
 		release()
 	}, nil
@@ -284,6 +297,10 @@ func (m *Model) workspace() (ws *nn.Workspace, done func(), err error) {
 // program that called it.
 func recovered(err *error) {
 	if r := recover(); r != nil {
+		if known, ok := r.(error); ok && errors.Is(known, checkpoint.ErrFormat) { // building was given up, see checkpoint.Weights
+			*err = known
+			return
+		}
 		*err = fmt.Errorf("%w: %v\n%s", ErrInternal, r, debug.Stack())
 	}
 }

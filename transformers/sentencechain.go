@@ -208,6 +208,9 @@ func readDense(dir fs.FS, folder string) (sentenceModule, error) {
 		return nil, err
 	}
 	return func(x tensor.Tensor, _ int) tensor.Tensor {
+		if x.Cols() != settings.In {
+			panic(fmt.Errorf("%w: %s takes %d numbers and gets %d", checkpoint.ErrFormat, folder, settings.In, x.Cols()))
+		}
 		y := tensor.Zeros(x.Rows(), settings.Out)
 		for r := range x.Rows() {
 			for o := range settings.Out {

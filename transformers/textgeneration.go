@@ -236,6 +236,9 @@ func (p *TextGenerationPipeline) RunBatch(ctx context.Context, prompts []string,
 		if err != nil {
 			return nil, fmt.Errorf("%w: %w", ErrInput, err)
 		}
+		if len(all[i]) == 0 {
+			all[i] = append(all[i], p.defaults.BOSTokenID...)
+		}
 	}
 	out, err = p.generateAll(ctx, all, o)
 	for i := range out {
@@ -249,6 +252,9 @@ func (p *TextGenerationPipeline) RunBatch(ctx context.Context, prompts []string,
 func (p *TextGenerationPipeline) generateAll(ctx context.Context, prompts [][]tokenizers.ID, o TextGenerationParameters) ([]TextGenerationOutput, error) {
 	if err := o.Validate(); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrInput, err)
+	}
+	if o.NumReturnSequences > 1 {
+		return nil, fmt.Errorf("%w: num_return_sequences %d; give the prompt several times to RunBatch", ErrInput, o.NumReturnSequences)
 	}
 	constraint, err := p.constraint(o)
 	if err != nil {
@@ -318,6 +324,9 @@ func (m *Model) vocabulary() *generate.Vocabulary {
 
 // beams runs each prompt by beam search and returns the best text of each.
 func (p *TextGenerationPipeline) beams(ctx context.Context, prompts [][]tokenizers.ID, o TextGenerationParameters, constraint func() (generate.Mask, error)) ([]TextGenerationOutput, error) {
+	if o.Stream != nil || len(o.StopStrings) > 0 || o.LogProbs || o.TopLogProbs > 0 {
+		return nil, fmt.Errorf("%w: beam search (num_beams %d) knows no stream, stop_strings or logprobs", ErrInput, o.NumBeams)
+	}
 	ws, done, err := p.model.workspace()
 	if err != nil {
 		return nil, err
@@ -337,8 +346,12 @@ func (p *TextGenerationPipeline) beams(ctx context.Context, prompts [][]tokenize
 		if err != nil {
 			return nil, err
 		}
+		finish := generate.FinishLength
+		if n := len(best[0].IDs); n > 0 && o.EOSTokenID.Contains(best[0].IDs[n-1]) {
+			finish = generate.FinishEOS
+		}
 		out = append(out, TextGenerationOutput{GeneratedText: text, Details: TextGenerationOutputDetails{
-			FinishReason: generate.FinishEOS, PromptTokens: len(ids), GeneratedTokens: len(best[0].IDs)}})
+			FinishReason: finish, PromptTokens: len(ids), GeneratedTokens: len(best[0].IDs)}})
 	}
 	return out, nil
 }

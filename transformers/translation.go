@@ -96,9 +96,11 @@ func (r *rewriter) run(ctx context.Context, prefix string, texts []string, c *ge
 		prefixed[i] = prefix + text
 	}
 	t := r.model.tokenizer.WithPadding(nil)
-	if limit := r.model.maxTokens(); limit > 0 {
-		t = t.WithTruncation(&tokenizers.Truncation{MaxLength: limit})
+	limit := r.network.MaxPosition()
+	if n := r.model.maxTokens(); n > 0 {
+		limit = min(limit, n)
 	}
+	t = t.WithTruncation(&tokenizers.Truncation{MaxLength: limit})
 	encoded, err := t.EncodeBatch(prefixed, true)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrInput, err)
@@ -165,7 +167,11 @@ func (p *TranslationPipeline) Run(ctx context.Context, texts []string, o Transla
 	defer recovered(&err)
 	prefix := ""
 	if o.SrcLang != "" || o.TgtLang != "" {
-		prefix = p.tasks["translation_"+o.SrcLang+"_to_"+o.TgtLang].Prefix
+		task, ok := p.tasks["translation_"+o.SrcLang+"_to_"+o.TgtLang]
+		if !ok && len(p.tasks) > 0 {
+			return nil, fmt.Errorf("%w: the model does not translate from %q to %q", ErrInput, o.SrcLang, o.TgtLang)
+		}
+		prefix = task.Prefix
 	}
 	translated, err := p.run(ctx, prefix, texts, o.Generate)
 	for _, text := range translated {

@@ -2,6 +2,7 @@ package kernel
 
 import (
 	"runtime"
+	"runtime/debug"
 	"sync/atomic"
 	"time"
 )
@@ -196,14 +197,6 @@ func (j *job) leave() {
 	}
 }
 
-// fail skips the remaining parts and keeps the first failure.
-//
-//go:noinline
-func (j *job) fail(failure any) { // not inlined: its argument moves to the heap
-	j.failure.CompareAndSwap(nil, &failure)
-	j.next.Store(j.parts)
-}
-
 // wait returns when no worker is in the closed job.
 func (p *Pool) wait(j *job) {
 	if p.spin(func() bool { return j.users.Load() == 0 }) {
@@ -220,6 +213,7 @@ func (p *Pool) wait(j *job) {
 
 // work is the life of a worker.
 func (p *Pool) work(first int) {
+	debug.SetPanicOnFault(true) // a mapped weight whose file was cut short: the caller gets the panic
 	for !p.closed.Load() {
 		seen := p.published.Load()
 		if p.joinAny(first) {

@@ -164,14 +164,19 @@ func ggufRope(h *gguf.Header, arch string, config map[string]any) {
 			config["partial_rotary_factor"] = float64(dim) / float64(head)
 		}
 	}
-	kind, _ := h.Text(arch + ".rope.scaling.type")
-	factor, ok := h.Float(arch + ".rope.scaling.factor")
-	if !ok || kind == "none" || kind == "" {
-		return
-	}
-	scaling := map[string]any{"rope_type": kind, "factor": factor}
+	// Files with the factors of LongRoPE as tensors have only these two.
 	if n, ok := h.Uint(arch + ".rope.scaling.original_context_length"); ok {
-		scaling["original_max_position_embeddings"] = n
+		config["original_max_position_embeddings"] = n
 	}
-	config["rope_scaling"] = scaling
+	scaling := map[string]any{}
+	if f, ok := h.Float(arch + ".rope.scaling.attn_factor"); ok {
+		scaling["attention_factor"] = f
+	}
+	kind, _ := h.Text(arch + ".rope.scaling.type")
+	if factor, ok := h.Float(arch + ".rope.scaling.factor"); ok && kind != "none" && kind != "" {
+		scaling["rope_type"], scaling["factor"] = kind, factor
+	}
+	if len(scaling) > 0 {
+		config["rope_scaling"] = scaling
+	}
 }

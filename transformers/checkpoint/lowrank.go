@@ -59,9 +59,10 @@ func (a *Adapter) part(path string) (LowRank, bool) {
 	return LowRank{}, false
 }
 
-// LowRank are the changes to the linear layer of the scope, by the adapters'
-// numbers; nil if there is none. Merged ones are not among them.
-func (w Weights) LowRank() []*LowRank {
+// LowRank are the changes to the linear layer of the scope, which is (rows,
+// cols), by the adapters' numbers; nil if there is none. Merged ones are not
+// among them.
+func (w Weights) LowRank(rows, cols int) []*LowRank {
 	path := strings.TrimSuffix(w.prefix, ".")
 	var list []*LowRank
 	for i, a := range w.of.checkpoint.adapters {
@@ -71,7 +72,11 @@ func (w Weights) LowRank() []*LowRank {
 		}
 		w.of.adapted[a]++
 		if p.Magnitude != nil {
-			w.fail("%s.weight: adapter %s is DoRA, which can only be merged", path, a.Name)
+			w.fail("weight: adapter %s is DoRA, which can only be merged", a.Name)
+			continue
+		}
+		if !p.fits(rows, cols) {
+			w.fail("weight is (%d, %d); adapter %s has (%d, %d) and (%d, %d)", rows, cols, a.Name, p.B.Rows, p.B.Cols, p.A.Rows, p.A.Cols)
 			continue
 		}
 		for len(list) <= i {
@@ -95,13 +100,18 @@ func (w Weights) merged(m kernel.Matrix) kernel.Matrix {
 			w.fail("weight is quantised (%v): adapter %s can be applied, not merged", m.Type, a.Name)
 			return m
 		}
-		if p.A.Cols != m.Cols || p.B.Rows != m.Rows || p.A.Rows != p.B.Cols {
+		if !p.fits(m.Rows, m.Cols) {
 			w.fail("weight is (%d, %d); adapter %s has (%d, %d) and (%d, %d)", m.Rows, m.Cols, a.Name, p.B.Rows, p.B.Cols, p.A.Rows, p.A.Cols)
 			return m
 		}
 		m = p.merge(m)
 	}
 	return m
+}
+
+// fits reports whether the change is one of a layer of (rows, cols).
+func (p *LowRank) fits(rows, cols int) bool {
+	return p.A.Cols == cols && p.B.Rows == rows && p.A.Rows == p.B.Cols
 }
 
 // merge is m + Scale·B·A, in F32.
@@ -127,12 +137,12 @@ func (p *LowRank) merge(m kernel.Matrix) kernel.Matrix {
 	return kernel.MatrixOf(sum, m.Rows, m.Cols)
 }
 
-// unusedAdapter is an error for an adapter that changes nothing of the network:
-// it was made for another.
+// unusedAdapter is an error for an adapter of which a part changes nothing of
+// the network: it was made for another.
 func (w Weights) unusedAdapter() error {
 	for _, a := range w.of.checkpoint.adapters {
-		if len(a.Parts) > 0 && w.of.adapted[a] == 0 {
-			return fmt.Errorf("%w: none of the %d layers that adapter %s changes is in the model", ErrFormat, len(a.Parts), a.Name)
+		if used := w.of.adapted[a]; used < len(a.Parts) {
+			return fmt.Errorf("%w: of the %d layers that adapter %s changes, %d are in the model", ErrFormat, len(a.Parts), a.Name, used)
 		}
 	}
 	return nil

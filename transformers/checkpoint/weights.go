@@ -13,7 +13,9 @@ import (
 // with narrower and narrower scopes (w.Sub("layers.0").Sub("self_attn")) and
 // asks for every tensor with the shape that its configuration implies. What is
 // missing or mis-shaped is remembered, not returned, so that building reads
-// like the network; the builder asks Err once at the end.
+// like the network; the builder asks Err once at the end. Only when a missing
+// tensor would be large, or a thousand are missing, building ends with a panic
+// that carries Err; package transformers returns it as an error.
 type Weights struct {
 	prefix string
 	of     *loading
@@ -122,11 +124,11 @@ func (w Weights) Shape(name string) []int {
 func (w Weights) Vector(name string, n int) []float32 {
 	e, ok := w.lookup(name)
 	if !ok {
-		return make([]float32, n)
+		return w.blank(n)
 	}
 	if e.matrix.Rows*e.matrix.Cols != n {
 		w.fail("%s has shape %v, want %d numbers", name, e.shape, n)
-		return make([]float32, n)
+		return w.blank(n)
 	}
 	return e.floats()
 }
@@ -147,9 +149,31 @@ func (w Weights) Tensor(name string, dims ...int) tensor.Tensor {
 		ok = false
 	}
 	if !ok {
-		return tensor.Zeros(dims...)
+		n := 1
+		for _, d := range dims {
+			if d < 0 || d > maxBlank || n > maxBlank {
+				n = -1
+				break
+			}
+			n *= d
+		}
+		return tensor.New(w.blank(n), dims...)
 	}
 	return tensor.New(e.floats(), dims...)
+}
+
+// maxBlank is how many numbers stand in for a tensor that is missing, so that
+// building goes on and the error can name the others.
+const maxBlank = 1 << 16
+
+// blank is n zeros in the place of a tensor that is missing. A larger one ends
+// the building here: sizes in config.json are not to be trusted with memory
+// before a tensor confirms them.
+func (w Weights) blank(n int) []float32 {
+	if n < 0 || n > maxBlank {
+		panic(w.Err())
+	}
+	return make([]float32, n)
 }
 
 func equal(a, b []int) bool {
@@ -183,7 +207,14 @@ func (w Weights) lookup(name string) (entry, bool) {
 
 func (w Weights) fail(format string, args ...any) {
 	w.of.problems = append(w.of.problems, fmt.Errorf("tensor "+w.prefix+format, args...))
+	if len(w.of.problems) > givenUp {
+		panic(w.Err())
+	}
 }
+
+// givenUp is how many problems end the building: config.json may ask for any
+// number of layers.
+const givenUp = 1000
 
 // Err is nil if every tensor that was asked for is there and fits; otherwise
 // it wraps ErrFormat and names the first few.

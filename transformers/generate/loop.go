@@ -98,6 +98,7 @@ type sequence struct {
 	prompt  int      // tokens
 	total   int      // tokens at which it ends
 	pending []uint32 // not yet run
+	long    bool     // see rescaled
 	result  *Result
 	done    bool
 }
@@ -115,13 +116,20 @@ func (e *Engine) Run(ctx context.Context, ws *nn.Workspace, requests ...*Request
 		}
 		running = append(running, s)
 	}
+	// What the first pass of all takes together is bounded.
+	share := max(1, prefillTokens/len(running))
 	for _, s := range running {
-		if err := e.prefill(ctx, ws, s); err != nil {
+		if err := e.prefill(ctx, ws, s, share); err != nil {
 			return nil, err
 		}
 	}
 	var batch nn.Batch
 	for {
+		for _, s := range running {
+			if err := e.renew(ctx, ws, s); err != nil {
+				return nil, err
+			}
+		}
 		batch.Segments = batch.Segments[:0]
 		for _, s := range running {
 			if !s.done {
@@ -149,7 +157,7 @@ func (e *Engine) Run(ctx context.Context, ws *nn.Workspace, requests ...*Request
 		}
 	}
 	for _, s := range running {
-		e.prefix.put(s.request, s.sampler.IDs()[:s.kv.Len()], s.kv)
+		e.prefix.put(s.request, s.sampler.IDs()[:s.kv.Len()], s.kv, s.long)
 	}
 	return results, nil
 }
@@ -186,7 +194,8 @@ func (e *Engine) begin(r *Request, result *Result) (*sequence, error) {
 		return nil, err
 	}
 	s := &sequence{request: r, sampler: sampler, prompt: len(r.Prompt), total: r.Config.MaxTotal(len(r.Prompt), e.model.MaxPosition()), result: result}
-	if s.kv = e.prefix.take(r); s.kv == nil {
+	s.long = e.long(len(r.Prompt))
+	if s.kv = e.prefix.take(r, s.long); s.kv == nil {
 		s.kv = e.newKV()
 	}
 	result.Reused = s.kv.Len()
@@ -194,20 +203,42 @@ func (e *Engine) begin(r *Request, result *Result) (*sequence, error) {
 	return s, nil
 }
 
-// prefill runs the prompt but for its last pass, which Run does with the
+// prefill runs the prompt but for up to last tokens, which Run does with the
 // others'.
-func (e *Engine) prefill(ctx context.Context, ws *nn.Workspace, s *sequence) error {
-	for len(s.pending) > prefillTokens {
+func (e *Engine) prefill(ctx context.Context, ws *nn.Workspace, s *sequence, last int) error {
+	total := s.kv.Len() + len(s.pending)
+	for len(s.pending) > last {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
 		ws.Arena.Reset()
-		b := nn.Batch{Segments: []nn.Segment{{KV: s.kv, Tokens: s.pending[:prefillTokens], Memory: s.request.Memory}}}
+		n := min(prefillTokens, len(s.pending)-last)
+		b := nn.Batch{Segments: []nn.Segment{{KV: s.kv, Tokens: s.pending[:n], Total: total, Memory: s.request.Memory}}}
 		e.model.Forward(ws, &b)
 		b.Commit()
-		s.pending = s.pending[prefillTokens:]
+		s.pending = s.pending[n:]
 	}
 	return nil
+}
+
+// rescaled is implemented by models that compute a text over some length with
+// other angles than a shorter one (LongRoPE).
+type rescaled interface{ Long(length int) bool }
+
+func (e *Engine) long(length int) bool {
+	m, ok := e.model.(rescaled)
+	return ok && m.Long(length)
+}
+
+// renew computes a sequence anew that has just become long.
+func (e *Engine) renew(ctx context.Context, ws *nn.Workspace, s *sequence) error {
+	if s.done || s.long || !e.long(s.kv.Len()+len(s.pending)) {
+		return nil
+	}
+	s.long = true
+	s.kv.Truncate(0)
+	s.pending = slices.Clone(s.sampler.IDs())
+	return e.prefill(ctx, ws, s, 1)
 }
 
 // choose takes the logits of the next token.
@@ -245,7 +276,7 @@ func (e *Engine) Beams(ctx context.Context, ws *nn.Workspace, r *Request, stop f
 		return nil, err
 	}
 	s := &sequence{request: r, kv: e.newKV(), pending: slices.Clone(r.Prompt)}
-	if err := e.prefill(ctx, ws, s); err != nil {
+	if err := e.prefill(ctx, ws, s, prefillTokens); err != nil {
 		return nil, err
 	}
 	kvs, batch, rows := []*nn.KV{s.kv}, nn.Batch{}, [][]float32(nil)

@@ -18,14 +18,15 @@ type prefixCache struct {
 }
 
 type prefixEntry struct {
-	ids []uint32
-	kv  *nn.KV
+	ids  []uint32
+	kv   *nn.KV
+	long bool // see rescaled
 }
 
 // take is a memory of the longest known beginning of the request's prompt, nil
 // if there is none. At least one token is left to run. A request with an
 // encoded input has none: its memory depends on that input.
-func (c *prefixCache) take(r *Request) *nn.KV {
+func (c *prefixCache) take(r *Request, long bool) *nn.KV {
 	if r.Memory != nil {
 		return nil
 	}
@@ -33,7 +34,7 @@ func (c *prefixCache) take(r *Request) *nn.KV {
 	defer c.mu.Unlock()
 	best, longest := -1, 0
 	for i, e := range c.entries {
-		if n := common(e.ids, r.Prompt[:len(r.Prompt)-1]); n > longest {
+		if n := common(e.ids, r.Prompt[:len(r.Prompt)-1]); n > longest && e.long == long {
 			best, longest = i, n
 		}
 	}
@@ -54,14 +55,14 @@ func common(a, b []uint32) int {
 }
 
 // put keeps a finished sequence. An entry that it continues is replaced.
-func (c *prefixCache) put(r *Request, ids []uint32, kv *nn.KV) {
+func (c *prefixCache) put(r *Request, ids []uint32, kv *nn.KV, long bool) {
 	if r.Memory != nil || kv.Bytes() > c.limit {
 		return
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.entries = slices.DeleteFunc(c.entries, func(e prefixEntry) bool { return common(e.ids, ids) == len(e.ids) })
-	c.entries = append(c.entries, prefixEntry{slices.Clone(ids), kv})
+	c.entries = append(c.entries, prefixEntry{slices.Clone(ids), kv, long})
 	total := int64(0)
 	for i := len(c.entries) - 1; i >= 0; i-- {
 		if total += c.entries[i].kv.Bytes(); total > c.limit {

@@ -131,6 +131,9 @@ type Segment struct {
 	Tokens []uint32
 	// AllLogits asks for the output of every token, not just the last.
 	AllLogits bool
+	// Total is the length of the whole text if Tokens are a part of one that is
+	// read in pieces; 0 if they end it. Some ropes depend on it.
+	Total int
 	// Memory is what an encoder made of the input, for decoders that look at
 	// one; nil otherwise.
 	Memory *Memory

@@ -1,6 +1,8 @@
 package nn
 
 import (
+	"fmt"
+
 	"github.com/pantryhub/pantry/internal/kernel"
 	"github.com/pantryhub/pantry/transformers/checkpoint"
 	"github.com/pantryhub/pantry/transformers/tensor"
@@ -16,7 +18,7 @@ type Linear struct {
 
 // NewLinear reads weight (out, in) and, if the layer has one, bias (out).
 func NewLinear(w checkpoint.Weights, in, out int, bias bool) Linear {
-	l := Linear{W: w.Linear(out, in), LowRank: w.LowRank()}
+	l := Linear{W: w.Linear(out, in), LowRank: w.LowRank(out, in)}
 	if bias {
 		l.Bias = w.Vector("bias", out)
 	}
@@ -115,14 +117,14 @@ func NewEmbedding(w checkpoint.Weights, vocabulary, dim int) Embedding {
 	return Embedding{W: w.Matrix("weight", vocabulary, dim)}
 }
 
-// Forward looks up ids: (tokens, dim). An id outside of the vocabulary gives a
-// row of zeros; callers check ids at the edge.
+// Forward looks up ids: (tokens, dim). An id that the table has no row for
+// panics with an error that wraps checkpoint.ErrFormat: the tokenizer and the
+// network, or a text's length and the table of positions, do not fit.
 func (e *Embedding) Forward(ws *Workspace, ids []uint32) tensor.Tensor {
 	y := ws.Arena.New(len(ids), e.W.Cols)
 	for i, id := range ids {
 		if int(id) >= e.W.Rows {
-			clear(y.Row(i))
-			continue
+			panic(fmt.Errorf("%w: row %d of an embedding of %d rows", checkpoint.ErrFormat, id, e.W.Rows))
 		}
 		e.W.Row(y.Row(i), int(id))
 	}

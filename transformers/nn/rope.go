@@ -221,6 +221,10 @@ func (r *Rope) Divide(factors []float32) {
 	}
 }
 
+// Long reports whether a text of so many tokens turns by other angles than a
+// short one.
+func (r *Rope) Long(length int) bool { return r.longAt > 0 && length > r.longAt }
+
 // Pairs is how many pairs of a head's numbers are rotated.
 func (r *Rope) Pairs() int { return r.dim / 2 }
 
@@ -253,7 +257,7 @@ func (r *Rope) Angles(ws *Workspace, b *Batch) Angles {
 	row := 0
 	for i := range b.Segments {
 		s := &b.Segments[i]
-		inv := r.at(ws, s.KV.Len()+len(s.Tokens))
+		inv := r.at(ws, max(s.KV.Len()+len(s.Tokens), s.Total))
 		for t := range s.Tokens {
 			r.angle(a.cos.Row(row), a.sin.Row(row), inv, s.KV.Len()+t)
 			row++

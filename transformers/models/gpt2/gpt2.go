@@ -103,7 +103,7 @@ func newLayer(w checkpoint.Weights, c Config, a nn.Attention, i int, act nn.Acti
 
 // conv1D reads a linear layer whose weight is stored as (in, out).
 func conv1D(w checkpoint.Weights, in, out int) nn.Linear {
-	return nn.Linear{W: w.Transposed("weight", out, in), Bias: w.Vector("bias", out), LowRank: w.LowRank()}
+	return nn.Linear{W: w.Transposed("weight", out, in), Bias: w.Vector("bias", out), LowRank: w.LowRank(out, in)}
 }
 
 // Forward runs a batch and returns the logits that it asks for: (outputs,

@@ -43,18 +43,27 @@ func New(config json.RawMessage, w checkpoint.Weights) (*Model, error) {
 	if err != nil {
 		return nil, fmt.Errorf("marian: %w", err)
 	}
+	if c.MaxPositionEmbeddings*c.DModel > maxSinusoids {
+		return nil, fmt.Errorf("marian: %w: a table of %d positions of %d numbers", checkpoint.ErrFormat, c.MaxPositionEmbeddings, c.DModel)
+	}
 	m := &Model{
-		scale:     c.EmbedScale(),
-		positions: sinusoids(c.MaxPositionEmbeddings, c.DModel),
-		encoder:   nn.NewSeq2SeqEncoderLayers(w.Sub("model.encoder"), &c.Seq2SeqConfig, act),
-		decoder:   nn.NewSeq2SeqDecoderLayers(w.Sub("model.decoder"), &c.Seq2SeqConfig, act),
+		scale:   c.EmbedScale(),
+		encoder: nn.NewSeq2SeqEncoderLayers(w.Sub("model.encoder"), &c.Seq2SeqConfig, act),
+		decoder: nn.NewSeq2SeqDecoderLayers(w.Sub("model.decoder"), &c.Seq2SeqConfig, act),
 	}
 	target := m.embeddings(c, w)
 	m.Decoder = nn.DecoderOf(target, target.Linear(), &nn.DecoderConfig{NumHiddenLayers: c.DecoderLayers,
 		NumKeyValueHeads: c.DecoderAttentionHeads, HeadDim: c.DModel / c.DecoderAttentionHeads, MaxPositionEmbeddings: c.MaxPositionEmbeddings})
 	m.Head.Bias = w.OptionalVector("final_logits_bias", m.Vocabulary())
-	return m, w.Err()
+	if err := w.Err(); err != nil {
+		return nil, err
+	}
+	m.positions = sinusoids(c.MaxPositionEmbeddings, c.DModel)
+	return m, nil
 }
+
+// maxSinusoids bounds the table of positions, which no tensor confirms.
+const maxSinusoids = 1 << 24
 
 // embeddings reads the words of the input and of the output, which most
 // models share.

@@ -28,8 +28,9 @@ func (c *Config) rope(w checkpoint.Weights) (*nn.Rope, error) {
 	}
 	if w.Has("rope_factors_short.weight") {
 		p.Type = "longrope"
-		p.ShortFactor = doubles(w.Vector("rope_factors_short.weight", c.HeadDim/2))
-		p.LongFactor = doubles(w.Vector("rope_factors_long.weight", c.HeadDim/2))
+		pairs := int(float64(c.HeadDim)*p.PartialRotaryFactor) / 2
+		p.ShortFactor = doubles(w.Vector("rope_factors_short.weight", pairs))
+		p.LongFactor = doubles(w.Vector("rope_factors_long.weight", pairs))
 	}
 	return nn.NewRope(p, c.HeadDim, c.MaxPositionEmbeddings)
 }
@@ -74,6 +75,10 @@ func New(config json.RawMessage, w checkpoint.Weights) (*Model, error) {
 	m.norm = nn.NewRMSNorm(w.Sub("model.norm"), c.HiddenSize, c.RMSNormEps)
 	return m, w.Err()
 }
+
+// Long reports whether a text of so many tokens is computed with other angles
+// than a short one, so that what is remembered of a short one is of no use.
+func (m *Model) Long(length int) bool { return m.rope.Long(length) }
 
 // Forward runs a batch and returns the logits that it asks for: (outputs,
 // vocabulary), valid until the workspace's next pass.
