@@ -208,6 +208,12 @@ func TestBrokenModels(t *testing.T) {
 		{"huge config", func(t *testing.T, dir string) {
 			edit(t, dir+"/config.json", map[string]any{"hidden_size": 1 << 40, "vocab_size": 1 << 50, "num_hidden_layers": 1 << 60})
 		}, "config.json"},
+		{"a million million labels", func(t *testing.T, dir string) {
+			edit(t, dir+"/config.json", map[string]any{"num_labels": 1 << 40, "id2label": nil})
+		}, "classifier"},
+		{"16 million layers", func(t *testing.T, dir string) {
+			edit(t, dir+"/config.json", map[string]any{"num_hidden_layers": 1 << 24})
+		}, "encoder.layer.2"},
 		{"truncated weights", func(t *testing.T, dir string) {
 			data, _ := os.ReadFile(dir + "/model.safetensors")
 			write(t, dir+"/model.safetensors", data[:len(data)/2])
@@ -256,6 +262,41 @@ func classify(ctx context.Context, dir string) error {
 	}
 	_, err = p.Run(ctx, "the boats", transformers.TextClassificationParameters{})
 	return err
+}
+
+// TestCloseInsideStream: a call inside a call ends while Close waits for the
+// outer one.
+func TestCloseInsideStream(t *testing.T) {
+	m, err := transformers.Open(t.Context(), "testdata/continuation", transformers.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := m.TextGeneration()
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := p.Defaults()
+	o.MaxNewTokens = 3
+	inner := o
+	closed, started := make(chan error, 1), false
+	o.Stream = func(transformers.TextGenerationStreamOutput) {
+		if started {
+			return
+		}
+		started = true
+		go func() { closed <- m.Close() }()
+		for {
+			if _, err := p.Run(t.Context(), "the", inner); errors.Is(err, transformers.ErrClosed) {
+				break // Close has begun, and waits for this call's caller
+			}
+		}
+	}
+	if _, err := p.Run(t.Context(), "the", o); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-closed; err != nil {
+		t.Error(err)
+	}
 }
 
 // TestNaN runs models whose every weight is NaN: no panic, no endless loop.
