@@ -32,6 +32,9 @@ func minilm(t *testing.T) string {
 // with those of sentence-transformers, by products with rows of signs: see
 // testdata/minilm.py.
 func TestMiniLM(t *testing.T) {
+	if testing.Short() {
+		t.Skip("runs without -short")
+	}
 	data, err := os.ReadFile("testdata/minilm.json")
 	if err != nil {
 		t.Fatal(err)

@@ -314,7 +314,7 @@ def convert(folder, target, tokenizer, kind):
     from ctranslate2.converters import transformers as converters
     vocabulary = [t for t, _ in sorted(tokenizer.get_vocab().items(), key=lambda e: e[1])]
     loader = converters._MODEL_LOADERS["MarianConfig"]
-    loader.get_vocabulary = lambda model, tok: list(vocabulary)
+    loader.get_vocabulary = lambda model, tok: vocabulary[:-1]  # Marian keeps its padding there, CTranslate2 drops it
 
     class Converter(converters.TransformersConverter):
         def load_tokenizer(self, tokenizer_class, name, **kw):
