@@ -183,7 +183,9 @@ func (f *folder) marian() (*chain, error) {
 	if err != nil {
 		return nil, err
 	}
-	c.model.(*remapped).vocab = v
+	// vocab.json joins the pieces of both languages, of which source.spm knows one.
+	r := c.model.(*remapped)
+	r.vocab, r.spelled = v, true
 	c.special = names
 	for i := range v.tokens {
 		if text := string(v.token(i)); strings.HasPrefix(text, ">>") && strings.HasSuffix(text, "<<") {

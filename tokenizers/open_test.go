@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io/fs"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -90,5 +91,39 @@ func TestOpenOldFiles(t *testing.T) {
 func TestOpenEmptyFolder(t *testing.T) {
 	if _, err := tokenizers.Open(fstest.MapFS{}); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("an empty folder gives %v", err)
+	}
+}
+
+// TestMarianSpelling: a piece that source.spm does not know is looked up by its
+// text in vocab.json, which has those of the other language too, as Python does.
+func TestMarianSpelling(t *testing.T) {
+	f := loadFolder(t, "marian")
+	var vocab map[string]int
+	if err := json.Unmarshal(f.files["vocab.json"].Data, &vocab); err != nil {
+		t.Fatal(err)
+	}
+	const strange = "ꙮ"
+	if _, known := vocab[strange]; known {
+		t.Fatalf("%s is in the vocabulary", strange)
+	}
+	encode := func() []tokenizers.ID {
+		tok, err := tokenizers.Open(f.files)
+		if err != nil {
+			t.Fatal(err)
+		}
+		e, err := tok.Encode(strange, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return e.IDs
+	}
+	unknown := tokenizers.ID(vocab["<unk>"])
+	if got := encode(); !slices.Contains(got, unknown) {
+		t.Fatalf("%v without the piece, want %d among them", got, unknown)
+	}
+	vocab[strange] = len(vocab)
+	f.files["vocab.json"].Data, _ = json.Marshal(vocab)
+	if got := encode(); slices.Contains(got, unknown) || !slices.Contains(got, tokenizers.ID(vocab[strange])) {
+		t.Errorf("%v with the piece, want %d among them", got, vocab[strange])
 	}
 }

@@ -454,10 +454,14 @@ type remapped struct {
 	inner model
 	ids   []ID
 	vocab *vocab
+	// spelled: a piece that the inner model does not know is looked up in vocab
+	// by its text. unk is what the inner model calls such a piece.
+	spelled bool
+	unk     ID
 }
 
 func newRemapped(inner model, m *spmModel, ids []ID) (*remapped, error) {
-	r := &remapped{inner: inner, ids: ids, vocab: newVocab(len(ids))}
+	r := &remapped{inner: inner, ids: ids, vocab: newVocab(len(ids)), unk: ID(m.unk)}
 	for i, p := range m.pieces {
 		if _, taken := r.vocab.find([]byte(p.text)); taken || ids[i] == ids[m.unk] && i != m.unk {
 			continue
@@ -475,7 +479,14 @@ func (r *remapped) tokenize(w *worker, word []byte, out []piece) ([]piece, error
 	first := len(out)
 	out, err := r.inner.tokenize(w, word, out)
 	for i := first; i < len(out); i++ {
-		out[i].id = r.ids[out[i].id]
+		p := &out[i]
+		if r.spelled && p.id == r.unk {
+			if id, ok := r.vocab.find(word[p.from:p.to]); ok {
+				p.id = id
+				continue
+			}
+		}
+		p.id = r.ids[p.id]
 	}
 	return out, err
 }
