@@ -46,7 +46,8 @@ const (
 	retryAfter = 16
 
 	// scant is the saving, in percent, that is so small that the few matches
-	// there are get looked for everywhere: quantised weights save 1 % in all, and hf_xet finds it.
+	// there are get looked for everywhere. Quantised weights save about 1 % in
+	// all, and hf_xet finds it.
 	scant = 6
 )
 

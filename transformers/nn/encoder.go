@@ -7,6 +7,7 @@ import (
 	"math/bits"
 	"sync/atomic"
 
+	"github.com/pantryhub/pantry/internal/kernel"
 	"github.com/pantryhub/pantry/transformers/checkpoint"
 	"github.com/pantryhub/pantry/transformers/tensor"
 )
@@ -262,6 +263,26 @@ func (h *Head) Rows(ws *Workspace, x tensor.Tensor) tensor.Tensor {
 		h.Norm.ForwardInto(ws, x, x)
 	}
 	return h.Out.Forward(ws, x)
+}
+
+// NewHiddenHead reads a classifier of sequences with a hidden layer, dense and
+// out_proj, as RoBERTa, MPNet and BART have it.
+func NewHiddenHead(w checkpoint.Weights, p Pooling, dim, labels int) *Head {
+	dense := NewLinear(w.Sub("dense"), dim, dim, true)
+	return &Head{Pooling: p, Dense: &dense, Act: kernel.Tanh, Out: NewLinear(w.Sub("out_proj"), dim, labels, true)}
+}
+
+// NewLMHead reads the scores of words as RoBERTa and MPNet have them: dense,
+// layer_norm, and the table of words or decoder.
+func NewLMHead(w checkpoint.Weights, c *EncoderConfig, words *Embedding) *Head {
+	dense := NewLinear(w.Sub("dense"), c.HiddenSize, c.HiddenSize, true)
+	norm := NewLayerNorm(w.Sub("layer_norm"), c.HiddenSize, c.LayerNormEps)
+	out := words.Linear()
+	if !c.Tied() && w.Has("decoder.weight") {
+		out = NewLinear(w.Sub("decoder"), c.HiddenSize, c.VocabSize, false)
+	}
+	out.Bias = w.Vector("bias", c.VocabSize)
+	return &Head{Dense: &dense, Act: kernel.GELU, Norm: &norm, Out: out}
 }
 
 // HeadConfig are the keys of config.json that heads depend on.

@@ -12,9 +12,6 @@ type KVShape struct {
 	Dim    int // numbers per head
 }
 
-// PageBytes is the memory of PageTokens tokens in F16.
-func (s KVShape) PageBytes() int64 { return int64(s.pageNumbers()) * 2 }
-
 func (s KVShape) pageNumbers() int { return s.Layers * 2 * s.Heads * PageTokens * s.Dim }
 
 // KV is the memory of one sequence: keys and values of every layer and token,

@@ -9,7 +9,6 @@ import (
 	"encoding/json"
 	"fmt"
 
-	"github.com/pantryhub/pantry/internal/kernel"
 	"github.com/pantryhub/pantry/transformers/checkpoint"
 	"github.com/pantryhub/pantry/transformers/nn"
 	"github.com/pantryhub/pantry/transformers/tensor"
@@ -128,9 +127,7 @@ func NewSequenceClassifier(config json.RawMessage, w checkpoint.Weights) (Classi
 	if err != nil {
 		return Classifier{}, nil, err
 	}
-	dense := nn.NewLinear(w.Sub("classification_head.dense"), c.DModel, c.DModel, true)
-	head := &nn.Head{Pooling: nn.PoolLast, Dense: &dense, Act: kernel.Tanh,
-		Out: nn.NewLinear(w.Sub("classification_head.out_proj"), c.DModel, c.Labels(), true)}
+	head := nn.NewHiddenHead(w.Sub("classification_head"), nn.PoolLast, c.DModel, c.Labels())
 	return Classifier{m}, head, w.Err()
 }
 

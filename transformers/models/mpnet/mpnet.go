@@ -10,7 +10,6 @@ import (
 	"encoding/json"
 	"fmt"
 
-	"github.com/pantryhub/pantry/internal/kernel"
 	"github.com/pantryhub/pantry/transformers/checkpoint"
 	"github.com/pantryhub/pantry/transformers/nn"
 	"github.com/pantryhub/pantry/transformers/tensor"
@@ -100,9 +99,7 @@ func (m *Model) Forward(ws *nn.Workspace, in *nn.Input) tensor.Tensor {
 // NewSequenceClassifier builds the encoder with a classifier of sequences.
 func NewSequenceClassifier(config json.RawMessage, w checkpoint.Weights) (*Model, *nn.Head, error) {
 	return withHead(config, w, func(c Config, _ *Model) *nn.Head {
-		dense := nn.NewLinear(w.Sub("classifier.dense"), c.HiddenSize, c.HiddenSize, true)
-		return &nn.Head{Pooling: nn.PoolFirst, Dense: &dense, Act: kernel.Tanh,
-			Out: nn.NewLinear(w.Sub("classifier.out_proj"), c.HiddenSize, c.Labels(), true)}
+		return nn.NewHiddenHead(w.Sub("classifier"), nn.PoolFirst, c.HiddenSize, c.Labels())
 	})
 }
 
@@ -124,15 +121,7 @@ func NewQuestionAnswerer(config json.RawMessage, w checkpoint.Weights) (*Model, 
 // NewMaskFiller builds the encoder with scores of every word for every token.
 func NewMaskFiller(config json.RawMessage, w checkpoint.Weights) (*Model, *nn.Head, error) {
 	return withHead(config, w, func(c Config, m *Model) *nn.Head {
-		p := w.Sub("lm_head")
-		dense := nn.NewLinear(p.Sub("dense"), c.HiddenSize, c.HiddenSize, true)
-		norm := nn.NewLayerNorm(p.Sub("layer_norm"), c.HiddenSize, c.LayerNormEps)
-		out := m.words.Linear()
-		if !c.Tied() && p.Has("decoder.weight") {
-			out = nn.NewLinear(p.Sub("decoder"), c.HiddenSize, c.VocabSize, false)
-		}
-		out.Bias = p.Vector("bias", c.VocabSize)
-		return &nn.Head{Dense: &dense, Act: kernel.GELU, Norm: &norm, Out: out}
+		return nn.NewLMHead(w.Sub("lm_head"), &c.EncoderConfig, &m.words)
 	})
 }
 
