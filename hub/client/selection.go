@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/pantryhub/pantry/hub"
 )
@@ -70,8 +71,12 @@ func patterns(list []string) []*regexp.Regexp {
 var nothing = regexp.MustCompile(`[^\x{0}-\x{10FFFF}]`)
 
 // glob translates a pattern of Python's fnmatch: * any text, ? one character,
-// [abc], [a-z] and [!abc] one of a set. A [ without its ] is itself.
+// [abc], [a-z] and [!abc] one of a set. A [ without its ] is itself. Names of
+// files are UTF-8 (they come as JSON), so a pattern that is not matches none.
 func glob(pattern string) *regexp.Regexp {
+	if !utf8.ValidString(pattern) {
+		return nothing
+	}
 	var b strings.Builder
 	b.WriteString(`(?s)\A`)
 	runes := []rune(pattern)
