@@ -39,7 +39,7 @@ type BenchResult struct {
 func (m *Model) Bench(ctx context.Context, o BenchOptions) (r BenchResult, err error) {
 	defer recovered(&err)
 	o.Sequences, o.Rounds = max(o.Sequences, 1), max(o.Rounds, 1)
-	ws, done, err := m.workspace()
+	ws, done, err := m.workspace(ctx)
 	if err != nil {
 		return r, err
 	}
@@ -81,21 +81,18 @@ func benchRound(ctx context.Context, network decoder, ws *nn.Workspace, o BenchO
 	for range o.Sequences {
 		batch.Segments = append(batch.Segments, nn.Segment{KV: nn.NewKV(network.KVShape())})
 	}
-	pass := func() error {
-		ws.Arena.Reset()
-		network.Forward(ws, &batch)
-		batch.Commit()
-		return ctx.Err()
+	pass := func(b *nn.Batch) error {
+		ws.Begin(ctx)
+		network.Forward(ws, b)
+		b.Commit()
+		return ws.Err()
 	}
 	start := time.Now()
 	for i := range batch.Segments { // prompts are read one by one
 		one := nn.Batch{Segments: batch.Segments[i : i+1]}
 		for lo := 0; lo < len(ids); lo += chunk {
 			one.Segments[0].Tokens = ids[lo:min(lo+chunk, len(ids))]
-			ws.Arena.Reset()
-			network.Forward(ws, &one)
-			one.Commit()
-			if err := ctx.Err(); err != nil {
+			if err := pass(&one); err != nil {
 				return 0, 0, err
 			}
 		}
@@ -104,7 +101,7 @@ func benchRound(ctx context.Context, network decoder, ws *nn.Workspace, o BenchO
 	prefill = time.Since(start)
 	start = time.Now()
 	for range o.GenTokens {
-		if err := pass(); err != nil {
+		if err := pass(&batch); err != nil {
 			return 0, 0, err
 		}
 	}

@@ -45,15 +45,12 @@ func (m *Model) newHeaded(task string, pick func(architecture) buildHead) (heade
 // batch, and gives each its rows: one for the sequence, or one for each token.
 // visit must copy what it keeps.
 func (h headed) forward(ctx context.Context, inputs []tokenizers.Encoding, visit func(i int, rows tensor.Tensor)) error {
-	ws, done, err := h.model.workspace()
+	ws, done, err := h.model.workspace(ctx)
 	if err != nil {
 		return err
 	}
 	defer done()
 	for first := 0; first < len(inputs); {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
 		var in nn.Input
 		last := first
 		for last < len(inputs) && (last == first || len(in.IDs)+inputs[last].Len() <= batchTokens) {
@@ -65,8 +62,11 @@ func (h headed) forward(ctx context.Context, inputs []tokenizers.Encoding, visit
 			in.Append(e.IDs, types)
 			last++
 		}
-		ws.Arena.Reset()
+		ws.Begin(ctx)
 		y := h.encoder.Forward(ws, &in)
+		if err := ws.Err(); err != nil {
+			return err
+		}
 		if h.head != nil {
 			y = h.head.Forward(ws, y, in.Bounds)
 		}

@@ -70,17 +70,17 @@ func (p *FillMaskPipeline) Run(ctx context.Context, text string, o FillMaskParam
 	if err != nil {
 		return nil, err
 	}
-	ws, done, err := p.model.workspace()
+	ws, done, err := p.model.workspace(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer done()
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
 	var in nn.Input
 	in.Append(encoded.IDs, nil)
 	hidden := p.encoder.Forward(ws, &in)
+	if err := ws.Err(); err != nil {
+		return nil, err
+	}
 	logits := p.head.Rows(ws, nn.Select(ws, hidden, masks)) // only the masks go through the large output layer
 	for i, at := range masks {
 		choices, err := p.choose(encoded.IDs, at, len(masks) == 1, logits.Slice(i, i+1), targets, o.TopK)

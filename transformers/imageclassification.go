@@ -103,15 +103,15 @@ func (p *ImageClassificationPipeline) Run(ctx context.Context, picture io.Reader
 	if err != nil {
 		return nil, err
 	}
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
-	ws, done, err := p.model.workspace()
+	ws, done, err := p.model.workspace(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer done()
 	logits, err := p.network.Forward(ws, x)
+	if err := ws.Err(); err != nil {
+		return nil, err
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrInput, err)
 	}
@@ -180,21 +180,24 @@ func (p *ZeroShotImageClassificationPipeline) Run(ctx context.Context, picture i
 	if err != nil {
 		return nil, err
 	}
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
-	ws, done, err := p.model.workspace()
+	ws, done, err := p.model.workspace(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer done()
 	embedding, err := p.network.Image(ws, x)
+	if err := ws.Err(); err != nil {
+		return nil, err
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrInput, err)
 	}
 	embedding = embedding.Clone()
-	ws.Arena.Reset()
+	ws.Begin(ctx)
 	texts := p.network.Texts(ws, in)
+	if err := ws.Err(); err != nil {
+		return nil, err
+	}
 	scores := make([]float32, texts.Rows())
 	for i := range scores {
 		scores[i] = p.network.LogitScale() * kernel.Dot(embedding.Data, texts.Row(i))

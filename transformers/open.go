@@ -275,19 +275,20 @@ func (m *Model) hold() (release func(), err error) {
 	return m.users.Done, nil
 }
 
-// workspace lends the memory of one forward pass, and holds the weights; done
-// gives both back.
-func (m *Model) workspace() (ws *nn.Workspace, done func(), err error) {
+// workspace lends the memory of forward passes, the first of which has begun,
+// and holds the weights; done gives both back.
+func (m *Model) workspace(ctx context.Context) (ws *nn.Workspace, done func(), err error) {
 	release, err := m.hold()
 	if err != nil {
 		return nil, nil, err
 	}
 	ws = m.workspaces.Get().(*nn.Workspace)
-	ws.Arena.Reset()
+	ws.Begin(ctx)
 	// A weight's file may be cut short by another program while it is mapped.
 	faults := debug.SetPanicOnFault(true)
 	return ws, func() {
 		debug.SetPanicOnFault(faults)
+		ws.Begin(context.Background()) // keeps nothing of the caller's
 		m.workspaces.Put(ws)
 		release()
 	}, nil

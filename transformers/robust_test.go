@@ -12,21 +12,27 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/pantryhub/pantry/transformers"
+	"github.com/pantryhub/pantry/transformers/models/parity"
 )
 
-// tasksOf are the models under testdata and a task of each, with inputs that
-// it can do and parameters that it needs.
-var tasksOf = []struct {
+// modelTask is a model under testdata and a task of it, with inputs that it can
+// do and parameters that it needs.
+type modelTask struct {
 	dir, task  string
 	inputs     []string // "" stands for the text
 	parameters string
-}{
+}
+
+var tasksOf = []modelTask{
 	{"sentiment", "text-classification", []string{""}, ""},
 	{"names", "token-classification", []string{""}, ""},
 	{"names-bytes", "token-classification", []string{""}, `{"aggregation_strategy": "average", "stride": 8}`},
@@ -75,11 +81,16 @@ func TestStrangeTexts(t *testing.T) {
 	}
 }
 
-// TestCancelled ends every pipeline with its context.
+// TestCancelled ends every pipeline's context before it begins, in the middle
+// of a pass and in the last layer. The pipeline returns the cause, and works as
+// before afterwards.
 func TestCancelled(t *testing.T) {
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	for _, c := range tasksOf {
+	cases := append(slices.Clone(tasksOf),
+		modelTask{"pictures", "image-classification", []string{"testdata/picture.png"}, ""},
+		modelTask{"pictures-resnet", "image-classification", []string{"testdata/picture.png"}, ""},
+		modelTask{"pictures-convnext", "image-classification", []string{"testdata/picture.png"}, ""},
+		modelTask{"clip", "zero-shot-image-classification", []string{"testdata/picture.png"}, `{"candidate_labels": ["a", "b"]}`})
+	for _, c := range cases {
 		m := open(t, filepath.Join("testdata", c.dir))
 		run, err := m.Pipeline(c.task)
 		if err != nil {
@@ -88,11 +99,34 @@ func TestCancelled(t *testing.T) {
 		inputs := slices.Clone(c.inputs)
 		for i, in := range inputs {
 			if in == "" {
-				inputs[i] = "The [MASK] river"
+				inputs[i] = "The [MASK]<mask> river"
 			}
 		}
-		if _, err := run(ctx, inputs, json.RawMessage(c.parameters)); !errors.Is(err, context.Canceled) {
-			t.Errorf("%s %s: %v, want %v", c.dir, c.task, err, context.Canceled)
+		whole := parity.NewEnding(-1)
+		want, err := run(whole, inputs, json.RawMessage(c.parameters))
+		if err != nil {
+			t.Fatalf("%s %s: %v", c.dir, c.task, err)
+		}
+		running := runtime.NumGoroutine()
+		for _, last := range []int{0, 1, whole.Looks / 2, whole.Looks - 1} {
+			_, err := run(parity.NewEnding(last), inputs, json.RawMessage(c.parameters))
+			if !errors.Is(err, parity.ErrEnded) || errors.Is(err, transformers.ErrInput) {
+				t.Errorf("%s %s, ended at look %d of %d: %v, want %v", c.dir, c.task, last, whole.Looks, err, parity.ErrEnded)
+			}
+		}
+		if n := runtime.NumGoroutine(); n > running {
+			t.Errorf("%s %s: %d goroutines, and %d before", c.dir, c.task, n, running)
+		}
+		got, err := run(t.Context(), inputs, json.RawMessage(c.parameters))
+		if err != nil {
+			t.Errorf("%s %s: %v", c.dir, c.task, err)
+		}
+		if out, ok := got.(transformers.TextGenerationOutput); ok { // the second time, the prompt is known
+			out.Details.ReusedTokens = 0
+			got = out
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s %s after calls that were ended: -want +got\n%s", c.dir, c.task, diff)
 		}
 	}
 }

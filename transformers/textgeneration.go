@@ -263,7 +263,7 @@ func (p *TextGenerationPipeline) generateAll(ctx context.Context, prompts [][]to
 	if o.NumBeams > 1 {
 		return p.beams(ctx, prompts, o, constraint)
 	}
-	ws, done, err := p.model.workspace()
+	ws, done, err := p.model.workspace(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -327,7 +327,7 @@ func (p *TextGenerationPipeline) beams(ctx context.Context, prompts [][]tokenize
 	if o.Stream != nil || len(o.StopStrings) > 0 || o.LogProbs || o.TopLogProbs > 0 {
 		return nil, fmt.Errorf("%w: beam search (num_beams %d) knows no stream, stop_strings or logprobs", ErrInput, o.NumBeams)
 	}
-	ws, done, err := p.model.workspace()
+	ws, done, err := p.model.workspace(ctx)
 	if err != nil {
 		return nil, err
 	}

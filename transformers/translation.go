@@ -120,19 +120,19 @@ func (r *rewriter) run(ctx context.Context, prefix string, texts []string, c *ge
 const rewriteBatch = 16
 
 func (r *rewriter) generate(ctx context.Context, encoded []tokenizers.Encoding, c generate.Config) ([]string, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
 	var in nn.Input
 	for _, e := range encoded {
 		in.Append(e.IDs, nil)
 	}
-	ws, done, err := r.model.workspace()
+	ws, done, err := r.model.workspace(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer done()
 	memories := r.network.Encode(ws, &in)
+	if err := ws.Err(); err != nil {
+		return nil, err
+	}
 	requests := make([]*generate.Request, len(memories))
 	for i, memory := range memories {
 		requests[i] = &generate.Request{Prompt: c.DecoderStartTokenID[:1], Config: c, Number: i, Memory: memory}

@@ -31,7 +31,7 @@ var ErrPromptTooLong = errors.New("the prompt is too long")
 var ErrNoPrompt = errors.New("the prompt has no tokens")
 
 // prefillTokens is how many tokens of a prompt one pass takes: enough to use
-// each weight many times, few enough to stop soon when the context ends.
+// each weight many times, few enough for the pass to need little memory.
 const prefillTokens = 512
 
 // Finish says why a generation ended.
@@ -104,8 +104,8 @@ type sequence struct {
 }
 
 // Run generates sequences side by side, with one pass of the weights for the
-// next token of all. It returns early with the context's error, or with the
-// first request's that is wrong.
+// next token of all. It returns early with the cause of the context's end,
+// which it looks for before each layer, or with the first request's error.
 func (e *Engine) Run(ctx context.Context, ws *nn.Workspace, requests ...*Request) ([]Result, error) {
 	results := make([]Result, len(requests))
 	var running []*sequence
@@ -139,12 +139,10 @@ func (e *Engine) Run(ctx context.Context, ws *nn.Workspace, requests ...*Request
 		if len(batch.Segments) == 0 {
 			break
 		}
-		if err := ctx.Err(); err != nil {
+		logits, err := e.pass(ctx, ws, &batch)
+		if err != nil {
 			return nil, err
 		}
-		ws.Arena.Reset()
-		logits := e.model.Forward(ws, &batch)
-		batch.Commit()
 		row := 0
 		for _, s := range running {
 			if s.done {
@@ -160,6 +158,18 @@ func (e *Engine) Run(ctx context.Context, ws *nn.Workspace, requests ...*Request
 		e.prefix.put(s.request, s.sampler.IDs()[:s.kv.Len()], s.kv, s.long)
 	}
 	return results, nil
+}
+
+// pass runs the network, and lets the sequences remember the batch's tokens if
+// the context has not ended meanwhile.
+func (e *Engine) pass(ctx context.Context, ws *nn.Workspace, b *nn.Batch) (tensor.Tensor, error) {
+	ws.Begin(ctx)
+	logits := e.model.Forward(ws, b)
+	if err := ws.Err(); err != nil {
+		return tensor.Tensor{}, err
+	}
+	b.Commit()
+	return logits, nil
 }
 
 func (e *Engine) newKV() *nn.KV {
@@ -208,14 +218,11 @@ func (e *Engine) begin(r *Request, result *Result) (*sequence, error) {
 func (e *Engine) prefill(ctx context.Context, ws *nn.Workspace, s *sequence, last int) error {
 	total := s.kv.Len() + len(s.pending)
 	for len(s.pending) > last {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		ws.Arena.Reset()
 		n := min(prefillTokens, len(s.pending)-last)
 		b := nn.Batch{Segments: []nn.Segment{{KV: s.kv, Tokens: s.pending[:n], Total: total, Memory: s.request.Memory}}}
-		e.model.Forward(ws, &b)
-		b.Commit()
+		if _, err := e.pass(ctx, ws, &b); err != nil {
+			return err
+		}
 		s.pending = s.pending[n:]
 	}
 	return nil
@@ -282,16 +289,14 @@ func (e *Engine) Beams(ctx context.Context, ws *nn.Workspace, r *Request, stop f
 	kvs, batch, rows := []*nn.KV{s.kv}, nn.Batch{}, [][]float32(nil)
 	pending := [][]uint32{s.pending}
 	for !beams.Done() {
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
 		batch.Segments = batch.Segments[:0]
 		for i, kv := range kvs {
 			batch.Segments = append(batch.Segments, nn.Segment{KV: kv, Tokens: pending[i], Memory: r.Memory})
 		}
-		ws.Arena.Reset()
-		logits := e.model.Forward(ws, &batch)
-		batch.Commit()
+		logits, err := e.pass(ctx, ws, &batch)
+		if err != nil {
+			return nil, err
+		}
 		rows = rows[:0]
 		for i := range logits.Rows() {
 			rows = append(rows, logits.Row(i))

@@ -47,7 +47,7 @@ func Remember(ws *Workspace, hidden tensor.Tensor, bounds []int, layers int, cro
 	for s := range memories {
 		memories[s] = &Memory{}
 	}
-	for i := range layers {
+	for i := range ws.Layers(layers) {
 		mark := ws.Arena.Mark()
 		var kv [2]tensor.Tensor
 		c := cross(i)

@@ -1,6 +1,8 @@
 package nn
 
 import (
+	"context"
+	"iter"
 	"slices"
 
 	"github.com/pantryhub/pantry/internal/kernel"
@@ -24,10 +26,42 @@ type Workspace struct {
 
 	frequencies []float64 // of a rope that depends on the length
 	integers    []uint32
+
+	ctx    context.Context // of the pass, nil for one that nobody ends
+	ctxErr error           // why the pass was given up
 }
 
 // NewWorkspace is a workspace over a pool of threads, which others may share.
 func NewWorkspace(pool *kernel.Pool) *Workspace { return &Workspace{Pool: pool} }
+
+// Begin starts a forward pass: the last one's tensors are no longer valid, and
+// this one is given up when ctx ends, see Layers.
+func (ws *Workspace) Begin(ctx context.Context) {
+	ws.Arena.Reset()
+	ws.ctx, ws.ctxErr = ctx, nil
+}
+
+// Layers counts the n layers of a network from 0. The count ends early when
+// the context of the pass does; Err tells, and what the pass computed then
+// means nothing.
+func (ws *Workspace) Layers(n int) iter.Seq[int] {
+	return func(yield func(int) bool) {
+		for i := 0; i < n && ws.goesOn() && yield(i); i++ {
+		}
+	}
+}
+
+// goesOn asks before each layer whether the pass is still wanted.
+func (ws *Workspace) goesOn() bool {
+	if ws.ctxErr == nil && ws.ctx != nil && ws.ctx.Err() != nil {
+		ws.ctxErr = context.Cause(ws.ctx)
+	}
+	return ws.ctxErr == nil
+}
+
+// Err is the cause of the context's end if the pass was given up, and nil if
+// it ran through.
+func (ws *Workspace) Err() error { return ws.ctxErr }
 
 // rowTask applies a function to blocks of rows of a tensor.
 type rowTask struct {

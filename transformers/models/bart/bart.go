@@ -84,7 +84,7 @@ func (m *Model) Encode(ws *nn.Workspace, in *nn.Input) []*nn.Memory {
 	ws.Add(x, m.encoderPos.Forward(ws, in.Positions(ws, positionOffset)))
 	m.encoderNorm.ForwardInto(ws, x, x)
 	// 2. The encoder's layers.
-	for i := range m.encoder {
+	for i := range ws.Layers(len(m.encoder)) {
 		m.encoder[i].Forward(ws, in.Bounds, x, nil)
 	}
 	// 3. What the decoder's layers will look up.
@@ -110,7 +110,7 @@ func (m *Model) decode(ws *nn.Workspace, b *nn.Batch) tensor.Tensor {
 	ws.Add(x, m.decoderPos.Forward(ws, positions))
 	m.decNorm.ForwardInto(ws, x, x)
 	// 2. The decoder's layers.
-	for i := range m.decoder {
+	for i := range ws.Layers(len(m.decoder)) {
 		m.decoder[i].Forward(ws, b, i, x)
 	}
 	return x

@@ -80,7 +80,7 @@ func (m *Model) Forward(ws *nn.Workspace, in *nn.Input) tensor.Tensor {
 	m.norm.ForwardInto(ws, x, x)
 
 	// 2. Layers: attention and the MLP, each followed by a norm.
-	for i := range m.layers {
+	for i := range ws.Layers(len(m.layers)) {
 		m.layers[i].Forward(ws, in.Bounds, x, nil)
 	}
 	return x

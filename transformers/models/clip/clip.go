@@ -137,7 +137,7 @@ func (m *Model) Texts(ws *nn.Workspace, in *nn.Input) tensor.Tensor {
 	// 1. Word and position embeddings; a token sees only those before it.
 	x := m.words.Forward(ws, in.IDs)
 	ws.Add(x, m.positions.Forward(ws, in.Positions(ws, 0)))
-	for i := range m.textLayers {
+	for i := range ws.Layers(len(m.textLayers)) {
 		m.textLayers[i].Forward(ws, in.Bounds, x, nil)
 	}
 	// 2. The end of a text stands for it.
@@ -173,11 +173,11 @@ func (m *Model) Image(ws *nn.Workspace, pixels tensor.Tensor) (tensor.Tensor, er
 		return x, err
 	}
 	m.preNorm.ForwardInto(ws, x, x)
-	for i := range m.visionLayers {
+	for i := range ws.Layers(len(m.visionLayers)) {
 		m.visionLayers[i].Forward(ws, []int{0, x.Rows()}, x, nil)
 	}
 	// 2. The class token stands for the image.
-	return normalize(m.visionOut.Forward(ws, m.postNorm.Forward(ws, x.Slice(0, 1)))), nil
+	return normalize(m.visionOut.Forward(ws, m.postNorm.Forward(ws, x.Slice(0, 1)))), ws.Err()
 }
 
 // LogitScale multiplies the product of an image's and a text's embedding.

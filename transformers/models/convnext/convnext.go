@@ -110,15 +110,18 @@ func (m *Model) Forward(ws *nn.Workspace, pixels tensor.Tensor) (tensor.Tensor, 
 	p := m.stem.Forward(ws, nn.PictureOf(ws, pixels))
 	m.stemNorm.ForwardInto(ws, p.X, p.X)
 	// 2. Stages: half the size, then blocks added to the residual stream.
-	for i := range m.stages {
+	for i := range ws.Layers(len(m.stages)) {
 		s := &m.stages[i]
 		if s.downNorm != nil {
 			s.downNorm.ForwardInto(ws, p.X, p.X)
 			p = s.down.Forward(ws, p)
 		}
-		for j := range s.blocks {
+		for j := range ws.Layers(len(s.blocks)) {
 			s.blocks[j].forward(ws, p)
 		}
+	}
+	if err := ws.Err(); err != nil { // p may have the shape of an earlier block
+		return tensor.Tensor{}, err
 	}
 	// 3. The mean over all pixels, normalised, goes to the classifier.
 	return m.out.Forward(ws, m.norm.Forward(ws, p.Mean(ws))), nil

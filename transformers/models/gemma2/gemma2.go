@@ -78,7 +78,7 @@ func (m *Model) Forward(ws *nn.Workspace, b *nn.Batch) tensor.Tensor {
 	angles := m.rope.Angles(ws, b)
 
 	// 2. Layers: attention, then the gated MLP, each between two norms.
-	for i := range m.layers {
+	for i := range ws.Layers(len(m.layers)) {
 		m.layers[i].Forward(ws, b, i, x, angles)
 	}
 

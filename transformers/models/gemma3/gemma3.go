@@ -100,7 +100,7 @@ func (m *Model) Forward(ws *nn.Workspace, b *nn.Batch) tensor.Tensor {
 	global, local := m.global.Angles(ws, b), m.local.Angles(ws, b)
 
 	// 2. Layers: attention, then the gated MLP, each between two norms.
-	for i := range m.layers {
+	for i := range ws.Layers(len(m.layers)) {
 		angles := global
 		if m.sliding[i] {
 			angles = local

@@ -113,7 +113,7 @@ func (m *Model) Forward(ws *nn.Workspace, b *nn.Batch) tensor.Tensor {
 	x := m.Embed.Forward(ws, b.Begin())
 	ws.Add(x, m.positions.Forward(ws, b.Positions()))
 
-	for i := range m.layers {
+	for i := range ws.Layers(len(m.layers)) {
 		l := &m.layers[i]
 		mark := ws.Arena.Mark()
 		// 2. Attention over normalised inputs, added to the residual stream.

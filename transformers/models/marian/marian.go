@@ -113,7 +113,7 @@ func (m *Model) embed(ws *nn.Workspace, words *nn.Embedding, ids, positions []ui
 // Encode reads the input of each sequence for the decoder.
 func (m *Model) Encode(ws *nn.Workspace, in *nn.Input) []*nn.Memory {
 	x := m.embed(ws, &m.words, in.IDs, in.Positions(ws, 0))
-	for i := range m.encoder {
+	for i := range ws.Layers(len(m.encoder)) {
 		m.encoder[i].Forward(ws, in.Bounds, x, nil)
 	}
 	return nn.Remember(ws, x, in.Bounds, len(m.decoder), func(i int) *nn.CrossAttention { return &m.decoder[i].Cross })
@@ -124,7 +124,7 @@ func (m *Model) Encode(ws *nn.Workspace, in *nn.Input) []*nn.Memory {
 // workspace's next pass.
 func (m *Model) Forward(ws *nn.Workspace, b *nn.Batch) tensor.Tensor {
 	x := m.embed(ws, &m.Embed, b.Begin(), b.Positions())
-	for i := range m.decoder {
+	for i := range ws.Layers(len(m.decoder)) {
 		m.decoder[i].Forward(ws, b, i, x)
 	}
 	return m.Head.Forward(ws, nn.Select(ws, x, b.Outputs()))

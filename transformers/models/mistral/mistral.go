@@ -58,7 +58,7 @@ func (m *Model) Forward(ws *nn.Workspace, b *nn.Batch) tensor.Tensor {
 	angles := m.rope.Angles(ws, b)
 
 	// 2. Layers: attention within the window, then the gated MLP.
-	for i := range m.layers {
+	for i := range ws.Layers(len(m.layers)) {
 		m.layers[i].Forward(ws, b, i, x, angles)
 	}
 

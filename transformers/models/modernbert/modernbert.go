@@ -141,7 +141,7 @@ func (m *Model) Forward(ws *nn.Workspace, in *nn.Input) tensor.Tensor {
 	m.norm.ForwardInto(ws, x, x)
 	global, local := m.global.AnglesOf(ws, in.Bounds), m.local.AnglesOf(ws, in.Bounds)
 
-	for i := range m.layers {
+	for i := range ws.Layers(len(m.layers)) {
 		l := &m.layers[i]
 		mark := ws.Arena.Mark()
 		angles, h := global, x

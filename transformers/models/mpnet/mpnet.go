@@ -90,7 +90,7 @@ func (m *Model) Forward(ws *nn.Workspace, in *nn.Input) tensor.Tensor {
 	// 2. Layers: attention with the bias of distances, and the MLP, each
 	// followed by a norm.
 	bias := m.bias.For(in.Longest())
-	for i := range m.layers {
+	for i := range ws.Layers(len(m.layers)) {
 		m.layers[i].Forward(ws, in.Bounds, x, bias)
 	}
 	return x

@@ -113,6 +113,7 @@ func CheckDecoder[M Decoder](t *testing.T, name string, build func(json.RawMessa
 		t.Run("steps", d.steps)
 	}
 	t.Run("batch", d.batch)
+	t.Run("given up", d.givenUp)
 	t.Run("allocations", d.allocations)
 }
 
@@ -220,6 +221,17 @@ func (d *decoderCheck) batch(t *testing.T) {
 		want := d.forward(d.exact(), append(slices.Clone(p), next[i]), false)
 		Close(t, "logits of a batch's second step", got.Row(i), want.Data)
 	}
+}
+
+// givenUp: a pass that ended early can be repeated with the same memory.
+func (d *decoderCheck) givenUp(t *testing.T) {
+	kv := d.exact()
+	d.forward(kv, d.golden.Prompt[:5], false)
+	b := nn.Batch{Segments: []nn.Segment{{KV: kv, Tokens: d.golden.Prompt[5:]}}}
+	CheckGivenUp(t, d.ws, d.m.KVShape().Layers, func() { d.m.Forward(d.ws, &b) })
+	fresh := d.exact()
+	d.forward(fresh, d.golden.Prompt[:5], false)
+	Close(t, "logits after passes that were given up", d.forward(kv, d.golden.Prompt[5:], false).Data, d.forward(fresh, d.golden.Prompt[5:], false).Data)
 }
 
 // allocations: a decoded token allocates nothing.

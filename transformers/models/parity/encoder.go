@@ -63,6 +63,15 @@ func CheckEncoder[M Encoder](t *testing.T, name string, build Build[M]) {
 			Close(t, "output", y.Row(row), s.Output[i])
 		}
 	}
+	var shape struct {
+		Hidden int `json:"num_hidden_layers"`
+		Layers int `json:"n_layers"`       // DistilBERT
+		BART   int `json:"encoder_layers"` // and as many of the decoder
+	}
+	if err := json.Unmarshal(c.Config, &shape); err != nil {
+		t.Fatal(err)
+	}
+	CheckGivenUp(t, ws, max(shape.Hidden, shape.Layers, 2*shape.BART), func() { m.Forward(ws, &both) })
 	y, first := run(&both), 0
 	for _, s := range golden.Sequences {
 		for i, row := range s.Rows {

@@ -47,7 +47,20 @@ func CheckSeq2Seq[M Seq2Seq](t *testing.T, name string, build func(json.RawMessa
 	for _, in := range golden.Inputs {
 		both.Append(in.IDs, nil)
 	}
+	var shape struct {
+		BART int `json:"encoder_layers"`
+		T5   int `json:"num_layers"`
+	}
+	if err := json.Unmarshal(c.Config, &shape); err != nil {
+		t.Fatal(err)
+	}
+	decoders := m.KVShape().Layers
+	// the encoder's layers, and those of the decoder for what they look up
+	CheckGivenUp(t, ws, max(shape.BART, shape.T5)+decoders, func() { m.Encode(ws, &both) })
 	memories := m.Encode(ws, &both)
+	kv := nn.NewExactKV(m.KVShape())
+	b := nn.Batch{Segments: []nn.Segment{{KV: kv, Tokens: golden.Begin, Memory: memories[0]}}}
+	CheckGivenUp(t, ws, decoders, func() { m.Forward(ws, &b) })
 	for i, in := range golden.Inputs {
 		var one nn.Input
 		one.Append(in.IDs, nil)

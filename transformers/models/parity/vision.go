@@ -43,6 +43,21 @@ func CheckClassifier[M Classifier](t *testing.T, name string, build func(json.Ra
 		t.Errorf("tensors %v are not used", unused)
 	}
 	ws := Workspace(t)
+	var shape struct {
+		Layers int   `json:"num_hidden_layers"`
+		Depths []int `json:"depths"`
+	}
+	if err := json.Unmarshal(c.Config, &shape); err != nil {
+		t.Fatal(err)
+	}
+	for _, blocks := range shape.Depths {
+		shape.Layers += blocks
+	}
+	CheckGivenUp(t, ws, shape.Layers, func() {
+		if _, err := m.Forward(ws, Pixels(golden.Height, golden.Width)); err != ws.Err() {
+			t.Errorf("the pass returns %v, not %v", err, ws.Err())
+		}
+	})
 	for range 2 {
 		ws.Arena.Reset()
 		y, err := m.Forward(ws, Pixels(golden.Height, golden.Width))

@@ -115,8 +115,11 @@ func (m *Model) Forward(ws *nn.Workspace, pixels tensor.Tensor) (tensor.Tensor, 
 	m.act.Apply(ws, p.X)
 	p = nn.MaxPool2D(ws, p, 3, 2, 1)
 	// 2. Blocks: convolutions, and the input added to what they make of it.
-	for i := range m.blocks {
+	for i := range ws.Layers(len(m.blocks)) {
 		p = m.blocks[i].forward(ws, p, m.act)
+	}
+	if err := ws.Err(); err != nil { // p may have the shape of an earlier block
+		return tensor.Tensor{}, err
 	}
 	// 3. The mean over all pixels goes to the classifier.
 	return m.out.Forward(ws, p.Mean(ws)), nil

@@ -176,7 +176,7 @@ func (m *Model) Encode(ws *nn.Workspace, in *nn.Input) []*nn.Memory {
 	// 1. Word embeddings: (tokens, dim). Positions are in the bias.
 	x := m.Embed.Forward(ws, in.IDs)
 	bias := m.encoderBias.For(in.Longest())
-	for i := range m.encoder {
+	for i := range ws.Layers(len(m.encoder)) {
 		l := &m.encoder[i]
 		mark := ws.Arena.Mark()
 		// 2. Attention over normalised inputs, then the MLP, added to x.
@@ -199,7 +199,7 @@ func (m *Model) Forward(ws *nn.Workspace, b *nn.Batch) tensor.Tensor {
 	// 1. Word embeddings: (tokens, dim).
 	x := m.Embed.Forward(ws, b.Begin())
 	bias := m.decoderBias.For(b.Longest())
-	for i := range m.decoder {
+	for i := range ws.Layers(len(m.decoder)) {
 		l := &m.decoder[i]
 		mark := ws.Arena.Mark()
 		// 2. Attention to the text so far, to the input, then the MLP.

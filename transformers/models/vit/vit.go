@@ -86,9 +86,9 @@ func (m *Model) Forward(ws *nn.Workspace, pixels tensor.Tensor) (tensor.Tensor, 
 		return x, err
 	}
 	// 2. Layers: attention and the MLP, each over normalised inputs.
-	for i := range m.layers {
+	for i := range ws.Layers(len(m.layers)) {
 		m.layers[i].Forward(ws, []int{0, x.Rows()}, x, nil)
 	}
 	// 3. The class token, normalised, goes to the classifier.
-	return m.out.Forward(ws, m.norm.Forward(ws, x.Slice(0, 1))), nil
+	return m.out.Forward(ws, m.norm.Forward(ws, x.Slice(0, 1))), ws.Err()
 }
