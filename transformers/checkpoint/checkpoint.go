@@ -47,12 +47,13 @@ type Checkpoint struct {
 	// GGUF is the header of a GGUF file, which also holds the vocabulary and
 	// the chat template; nil for a folder.
 	GGUF *gguf.Header
-	// Bytes is the size of the weights' files.
+	// Bytes is the size of the weights' files, or of what Quantize made of them.
 	Bytes int64
 
-	entries  map[string]entry
-	maps     []mapping
-	adapters []*Adapter
+	entries   map[string]entry
+	quantised map[string]kernel.Matrix // by Quantize, in place of some entries' matrices
+	maps      []mapping
+	adapters  []*Adapter
 }
 
 // Open opens a folder or a .gguf file. The error wraps fs.ErrNotExist,
@@ -107,7 +108,7 @@ func (c *Checkpoint) Close() error {
 	for _, m := range c.maps {
 		all = append(all, m.close())
 	}
-	c.maps, c.entries = nil, nil
+	c.maps, c.entries, c.quantised = nil, nil, nil
 	return errors.Join(all...)
 }
 
@@ -132,7 +133,7 @@ func (c *Checkpoint) Names() []string {
 	return names
 }
 
-// Describe is the format and shape of a tensor.
+// Describe is the format and shape of a tensor in its file.
 func (c *Checkpoint) Describe(name string) (format kernel.Type, shape []int, ok bool) {
 	e, ok := c.entries[name]
 	return e.matrix.Type, e.shape, ok

@@ -166,7 +166,7 @@ func (k *decoderKeys) writeRope(w *ggufWriter, arch string) error {
 		if err != nil {
 			return fmt.Errorf("%w: head_dim %d: %w", ErrFormat, k.HeadDim, err)
 		}
-		w.add("rope_freqs.weight", entry{matrix: m, shape: []int{len(divisors)}}, nil)
+		w.add("rope_freqs.weight", entry{matrix: m, shape: []int{len(divisors)}}, kernel.F32, shaping{})
 	default:
 		return fmt.Errorf("%w: positions scaled by %q", ErrConvert, k.Type)
 	}
@@ -206,14 +206,14 @@ func (c *Checkpoint) convertTensors(w *ggufWriter, arch string, k *decoderKeys) 
 		case !ok:
 			return fmt.Errorf("%w: the tensor %s has no name there", ErrConvert, name)
 		}
-		var order func(i int) int
+		var how shaping
 		if arch == "llama" && (strings.HasSuffix(name, ".self_attn.q_proj.weight") || strings.HasSuffix(name, ".self_attn.k_proj.weight")) {
 			if k.HeadDim%2 != 0 || e.matrix.Rows%k.HeadDim != 0 {
 				return fmt.Errorf("%w: %s has %d rows in heads of %d", ErrFormat, name, e.matrix.Rows, k.HeadDim)
 			}
-			order = reorder(k.HeadDim)
+			how.order = reorder(k.HeadDim)
 		}
-		w.add(theirs, e, order)
+		w.add(theirs, e, w.typeOf(theirs, e), how)
 	}
 	return nil
 }

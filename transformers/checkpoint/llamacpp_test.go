@@ -271,6 +271,12 @@ func greedy(t testing.TB, path string) (ids []uint32, logProbs []float64, margin
 		t.Fatal(err)
 	}
 	defer c.Close()
+	return continued(t, c)
+}
+
+// continued is greedy of an open checkpoint.
+func continued(t testing.TB, c *checkpoint.Checkpoint) (ids []uint32, logProbs []float64, margin float64) {
+	t.Helper()
 	pool := kernel.NewPool(2)
 	defer pool.Close()
 	config := generate.DefaultConfig()

@@ -1,10 +1,15 @@
 package checkpoint
 
-import "io"
+import (
+	"io"
+	"time"
+)
 
 // mapping is a file in memory.
 type mapping struct {
 	data  []byte
+	path  string
+	time  time.Time // of the last change of the file
 	unmap func() error
 }
 

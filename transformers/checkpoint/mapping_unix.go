@@ -28,5 +28,5 @@ func mapFile(path string) (mapping, error) {
 	if err != nil {
 		return mapping{}, fmt.Errorf("map %s: %w", path, err)
 	}
-	return mapping{data: data, unmap: func() error { return unix.Munmap(data) }}, nil
+	return mapping{data: data, path: path, time: info.ModTime(), unmap: func() error { return unix.Munmap(data) }}, nil
 }

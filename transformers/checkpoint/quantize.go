@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -43,7 +44,12 @@ func (c *Checkpoint) SaveGGUF(ctx context.Context, path string, o GGUFOptions) (
 		return err
 	}
 	defer w.pool.Close()
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*.tmp")
+	return w.save(path, 0o644)
+}
+
+// save writes the file under another name until it is complete and on the disk.
+func (w *ggufWriter) save(path string, mode fs.FileMode) (err error) {
+	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*"+unfinished)
 	if err != nil {
 		return err
 	}
@@ -53,7 +59,7 @@ func (c *Checkpoint) SaveGGUF(ctx context.Context, path string, o GGUFOptions) (
 			os.Remove(f.Name())
 		}
 	}()
-	if err := f.Chmod(0o644); err != nil {
+	if err := f.Chmod(mode); err != nil {
 		return err
 	}
 	if _, err := w.WriteTo(f); err != nil {
@@ -67,6 +73,9 @@ func (c *Checkpoint) SaveGGUF(ctx context.Context, path string, o GGUFOptions) (
 	}
 	return os.Rename(f.Name(), path)
 }
+
+// unfinished is how the name of a file ends that is being written.
+const unfinished = ".tmp"
 
 // ggufWriter writes one checkpoint.
 type ggufWriter struct {
@@ -109,7 +118,8 @@ func (c *Checkpoint) copyGGUF(w *ggufWriter) error {
 	w.tied = !untied
 	arch, _ := c.GGUF.Text("general.architecture")
 	for _, t := range c.GGUF.Tensors {
-		w.add(t.Name, c.entries[pythonName(arch, t.Name)], nil)
+		e := c.entries[pythonName(arch, t.Name)]
+		w.add(t.Name, e, w.typeOf(t.Name, e), shaping{})
 	}
 	return nil
 }
@@ -123,16 +133,33 @@ func (w *ggufWriter) typeOf(name string, e entry) kernel.Type {
 	if !t.Quantised() {
 		return t
 	}
-	if t != kernel.Q8_0 && (name == "output.weight" || w.tied && name == "token_embd.weight") {
-		t = kernel.Q6_K
+	if name == "output.weight" || w.tied && name == "token_embd.weight" {
+		t = outputType(t)
 	}
-	cols := e.shape[len(e.shape)-1]
-	for _, smaller := range []kernel.Type{t, kernel.Q8_0} {
-		if cols%smaller.BlockLen() == 0 {
-			return smaller
-		}
+	if t, ok := fitting(t, e.shape[len(e.shape)-1]); ok {
+		return t
 	}
 	return kernel.F16
+}
+
+// outputType is the format of the output layer in a model of quantised type t:
+// as in llama.cpp, not less than Q6_K.
+func outputType(t kernel.Type) kernel.Type {
+	if t == kernel.Q8_0 {
+		return t
+	}
+	return kernel.Q6_K
+}
+
+// fitting is t, or Q8_0 for rows of cols numbers that the blocks of t do not
+// divide; ok is false if neither does.
+func fitting(t kernel.Type, cols int) (fits kernel.Type, ok bool) {
+	for _, t := range []kernel.Type{t, kernel.Q8_0} {
+		if cols%t.BlockLen() == 0 {
+			return t, true
+		}
+	}
+	return 0, false
 }
 
 func (w *ggufWriter) progress(n int) {
@@ -145,22 +172,36 @@ func (w *ggufWriter) progress(n int) {
 // threads, little memory.
 const pieceFloats = 1 << 20
 
-// add plans a tensor. Its row i is row order(i) of the entry; nil keeps them.
-func (w *ggufWriter) add(name string, e entry, order func(i int) int) {
-	t := w.typeOf(name, e)
+// shaping is how the matrix that is written differs from the one that is stored.
+type shaping struct {
+	order      func(i int) int // its row i is row order(i); nil: i
+	transposed bool            // rows and columns are exchanged
+}
+
+// add plans a tensor of type t.
+func (w *ggufWriter) add(name string, e entry, t kernel.Type, s shaping) {
 	shape := make([]int64, len(e.shape))
-	for i, d := range e.shape { // ggml lists the fastest dimension first
-		shape[len(shape)-1-i] = int64(d)
+	for i, d := range e.shape {
+		shape[i] = int64(d)
 	}
-	w.total += int64(e.matrix.Rows) * int64(t.RowBytes(e.matrix.Cols))
+	rows, cols := e.matrix.Rows, e.matrix.Cols
+	if s.transposed {
+		rows, cols = cols, rows
+	} else {
+		slices.Reverse(shape) // ggml lists the fastest dimension first
+	}
+	w.total += int64(rows) * int64(t.RowBytes(cols))
 	w.Add(name, ggmlType(t), shape, func(out io.Writer) error {
-		if e.matrix.Type == t && order == nil {
-			return w.copyBytes(out, e.matrix.Data)
+		m := e.matrix
+		if s.transposed {
+			m = transpose(m)
 		}
-		rows := max(1, pieceFloats/max(1, e.matrix.Cols))
-		for first := 0; first < e.matrix.Rows; first += rows {
-			n := min(rows, e.matrix.Rows-first)
-			if err := w.piece(out, &e.matrix, t, first, n, order); err != nil {
+		if m.Type == t && s.order == nil {
+			return w.copyBytes(out, m.Data)
+		}
+		n := max(1, pieceFloats/max(1, cols))
+		for first := 0; first < rows; first += n {
+			if err := w.piece(out, &m, t, first, min(n, rows-first), s.order); err != nil {
 				return err
 			}
 		}

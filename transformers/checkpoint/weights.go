@@ -76,18 +76,50 @@ func (c *Checkpoint) find(name string) (entry, bool) {
 	return e, ok
 }
 
+// smaller is a matrix that Quantize made, unless an adapter brought another.
+func (c *Checkpoint) smaller(name string) (kernel.Matrix, bool) {
+	for _, a := range c.adapters {
+		if _, ok := a.Saved.entries[name]; ok {
+			return kernel.Matrix{}, false
+		}
+	}
+	m, ok := c.quantised[name]
+	return m, ok
+}
+
 // Matrix is a weight of shape (rows, cols); further dimensions of the stored
 // tensor (a convolution's kernel) are folded into cols.
 func (w Weights) Matrix(name string, rows, cols int) kernel.Matrix {
+	return w.matrix(name, rows, cols, false)
+}
+
+// matrix is a weight of shape (rows, cols), or if it is stored transposed of
+// (cols, rows): in its file, or as Quantize made it, which is never transposed.
+func (w Weights) matrix(name string, rows, cols int, transposed bool) kernel.Matrix {
+	nothing := kernel.Matrix{Type: kernel.F32, Rows: rows, Cols: cols}
 	e, ok := w.lookup(name)
 	if !ok {
-		return kernel.Matrix{Type: kernel.F32, Rows: rows, Cols: cols}
+		return nothing
 	}
-	if e.matrix.Rows != rows || e.matrix.Cols != cols {
-		w.fail("%s has shape %v, want (%d, %d)", name, e.shape, rows, cols)
-		return kernel.Matrix{Type: kernel.F32, Rows: rows, Cols: cols} // as if it were missing
+	stored := [2]int{rows, cols}
+	if transposed {
+		stored = [2]int{cols, rows}
 	}
-	return e.matrix
+	if stored != [2]int{e.matrix.Rows, e.matrix.Cols} {
+		w.fail("%s has shape %v, want (%d, %d)", name, e.shape, stored[0], stored[1])
+		return nothing // as if it were missing
+	}
+	if m, ok := w.of.checkpoint.smaller(w.prefix + name); ok {
+		return m
+	}
+	if !transposed {
+		return e.matrix
+	}
+	if e.matrix.Type.Quantised() {
+		w.fail("%s cannot be transposed from %v", name, e.matrix.Type)
+		return nothing
+	}
+	return transpose(e.matrix)
 }
 
 // Linear is Matrix("weight"), with the changes of the adapters that are to be
@@ -96,22 +128,10 @@ func (w Weights) Linear(rows, cols int) kernel.Matrix {
 	return w.merged(w.Matrix("weight", rows, cols))
 }
 
-// Transposed is a copy of a weight that is stored as (cols, rows), turned into
-// (rows, cols).
+// Transposed is a weight of shape (rows, cols) that transformers stores as
+// (cols, rows), GGUF files do not, with the changes of adapters as in Linear.
 func (w Weights) Transposed(name string, rows, cols int) kernel.Matrix {
-	stored := w.Matrix(name, cols, rows)
-	if stored.Data == nil || stored.Type.BlockLen() != 1 {
-		w.fail("%s cannot be transposed from %v", name, stored.Type)
-		return kernel.Matrix{Type: kernel.F32, Rows: rows, Cols: cols}
-	}
-	size := stored.Type.BlockBytes()
-	data := make([]byte, len(stored.Data))
-	for r := range rows {
-		for c := range cols {
-			copy(data[(r*cols+c)*size:(r*cols+c+1)*size], stored.Data[(c*rows+r)*size:])
-		}
-	}
-	return w.merged(kernel.Matrix{Type: stored.Type, Rows: rows, Cols: cols, Data: data})
+	return w.merged(w.matrix(name, rows, cols, w.of.checkpoint.GGUF == nil))
 }
 
 // Shape is the stored shape of a tensor, nil if it is missing.
