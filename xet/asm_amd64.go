@@ -2,10 +2,14 @@ package xet
 
 import "golang.org/x/sys/cpu"
 
+//go:generate go -C gen run . -unit cut -out ../cut_amd64.s -pkg xet
 //go:generate go -C gen run . -unit lz4 -out ../lz4_amd64.s -pkg xet
 //go:generate go -C gen run . -unit group -out ../group_amd64.s -pkg xet
 
-var hasBMI1, hasAVX2 = cpu.X86.HasBMI1, cpu.X86.HasAVX2
+var (
+	hasBMI1, hasAVX2 = cpu.X86.HasBMI1, cpu.X86.HasAVX2
+	hasSHA           = cpu.X86.HasAVX && cpuHasSHA()
+)
 
 // groupBlocks is group4 of as many bytes as it does fast, and returns how many of
 // each lane those are.
@@ -70,3 +74,13 @@ func group4AVX2(l0, l1, l2, l3, src *byte, blocks int)
 //
 //go:noescape
 func ungroup4AVX2(l0, l1, l2, l3, dst *byte, blocks int)
+
+// cutSHA adds blocks of 64 bytes to the state of a SHA-256 and rolls h over
+// them. A word of ends for each block has a bit for each byte, the first one the
+// highest, which says whether a chunk may end behind it.
+//
+//go:noescape
+func cutSHA(state *[8]uint32, data *byte, blocks int, table *[256]uint64, h uint64, ends *uint64) (last uint64)
+
+// cpuHasSHA reports whether the processor has instructions for SHA-256.
+func cpuHasSHA() bool

@@ -3,6 +3,7 @@ package cas
 import (
 	"errors"
 	"io"
+	"slices"
 	"sync"
 
 	"github.com/pantryhub/pantry/xet"
@@ -46,17 +47,25 @@ func readBlock(r io.Reader, b []byte) (n int, err error) {
 	return n, err
 }
 
-// cut returns the chunks that end in data, of which the chunker has seen the
-// first seen bytes, and what is left.
-func cut(c *xet.Chunker, data []byte, seen int) (chunks [][]byte, rest []byte) {
+// split returns the chunks that end in data, at ends, which count from seen, and
+// what is left.
+func split(data []byte, seen int, ends []int) (chunks [][]byte, rest []byte) {
+	chunks = make([][]byte, len(ends), len(ends)+1)
 	start := 0
-	for pos := seen; pos < len(data); {
-		n, done := c.Next(data[pos:])
-		pos += n
-		if done {
-			chunks = append(chunks, data[start:pos])
-			start = pos
-		}
+	for i, end := range ends {
+		chunks[i] = data[start : seen+end]
+		start = seen + end
 	}
 	return chunks, data[start:]
+}
+
+// longestFirst is the order in which chunks are best compressed two at a time:
+// the last one has none beside it when the one before is done.
+func longestFirst(chunks [][]byte) []int {
+	order := make([]int, len(chunks))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortFunc(order, func(a, b int) int { return len(chunks[b]) - len(chunks[a]) })
+	return order
 }

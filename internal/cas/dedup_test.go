@@ -11,8 +11,8 @@ import (
 
 // chunksOf cuts data into chunks.
 func chunksOf(data []byte) [][]byte {
-	var c xet.Chunker
-	chunks, rest := cut(&c, data, 0)
+	var c xet.Cutter
+	chunks, rest := split(data, 0, c.Cut(nil, data))
 	if len(rest) > 0 {
 		chunks = append(chunks, rest)
 	}

@@ -180,42 +180,41 @@ func (in *ingest) run(ctx context.Context, r io.Reader) (File, error) {
 	return File{Xet: in.tree.FileHash(), SHA256: sha, Size: in.size}, nil
 }
 
-// readAll reads r block by block. While a block is cut into chunks here, another
-// goroutine computes its SHA-256.
+// readAll reads r block by block, cuts each into chunks and hashes it. The chunks
+// of the block before are taken in another goroutine meanwhile.
 func (in *ingest) readAll(ctx context.Context, r io.Reader) (hub.SHA256, error) {
-	digest := newDigester()
-	defer digest.stop()
-	var chunker xet.Chunker
-	buf := blocks.Get().(*block)
+	var cutter xet.Cutter
+	var ends []int
+	var adding ahead
+	defer adding.wait()
+	buf, carried := blocks.Get().(*block), 0
 	defer func() { blocks.Put(buf) }()
-	carried := 0
-	for eof := false; !eof; {
-		if err := ctx.Err(); err != nil {
-			return hub.SHA256{}, err
-		}
+	for {
 		n, err := readBlock(r, buf[carried:carried+blockSize])
-		eof = errors.Is(err, errEnd)
+		eof := errors.Is(err, errEnd)
 		if err != nil && !eof {
 			return hub.SHA256{}, err
 		}
 		in.size += int64(n)
-		data := buf[:carried+n]
-		digest.write(data[carried:])
-		chunks, rest := cut(&chunker, data, carried)
-		if eof && len(rest) > 0 {
-			chunks = append(chunks, rest)
-		}
-		if err := in.addAll(ctx, chunks); err != nil {
-			digest.wait()
+		ends = cutter.Cut(ends[:0], buf[carried:carried+n])
+		chunks, rest := split(buf[:carried+n], carried, ends)
+		if err := errors.Join(adding.wait(), ctx.Err()); err != nil {
 			return hub.SHA256{}, err
 		}
-		next := blocks.Get().(*block)
-		carried = copy(next[:], rest)
-		digest.wait() // it may still be reading the old one
-		blocks.Put(buf)
-		buf = next
+		if eof {
+			if len(rest) > 0 {
+				chunks = append(chunks, rest)
+			}
+			return cutter.SHA256(), in.addAll(ctx, chunks)
+		}
+		full := buf
+		buf = blocks.Get().(*block)
+		carried = copy(buf[:], rest)
+		adding.begin(func() error {
+			defer blocks.Put(full)
+			return in.addAll(ctx, chunks)
+		})
 	}
-	return digest.sum(), nil
 }
 
 // freshChunk is the next chunk of the file. Its record is made already if it
@@ -240,10 +239,11 @@ func (in *ingest) addAll(ctx context.Context, chunks [][]byte) error {
 		fresh[i].Job = xet.Job{Chunk: data, Record: room[:xet.HeaderSize+len(data)]}
 		room = room[xet.HeaderSize+len(data):]
 	}
+	order := longestFirst(chunks)
 	in.svc.crew.share(len(fresh), func(next func() (i int, ok bool)) {
 		in.enc.Records(func() *xet.Job {
 			for i, ok := next(); ok; i, ok = next() {
-				c := &fresh[i]
+				c := &fresh[order[i]]
 				c.hash = xet.ChunkHash(c.Chunk)
 				if _, known := in.find(c.hash); !known {
 					return &c.Job

@@ -1,54 +1,26 @@
 package cas
 
 import (
-	"crypto/sha256"
-	"hash"
 	"sync"
 	"sync/atomic"
-
-	"github.com/pantryhub/pantry/hub"
 )
 
-// digester computes the SHA-256 of blocks in another goroutine.
-type digester struct {
-	h    hash.Hash
-	work chan []byte
-	idle sync.WaitGroup
+// ahead runs work in another goroutine, one piece at a time.
+type ahead struct{ done chan error }
+
+func (a *ahead) begin(work func() error) {
+	done := make(chan error, 1)
+	a.done = done
+	go func() { done <- work() }()
 }
 
-func newDigester() *digester { return &digester{h: sha256.New()} }
-
-// write hashes b, which must not change before wait returns. A short file is
-// not worth a goroutine.
-func (d *digester) write(b []byte) {
-	if d.work == nil && len(b) < blockSize {
-		d.h.Write(b)
-		return
+// wait returns the error of the work that was begun last, once.
+func (a *ahead) wait() (err error) {
+	if a.done != nil {
+		err = <-a.done
+		a.done = nil
 	}
-	if d.work == nil {
-		d.work = make(chan []byte)
-		go func() {
-			for b := range d.work {
-				d.h.Write(b)
-				d.idle.Done()
-			}
-		}()
-	}
-	d.idle.Add(1)
-	d.work <- b
-}
-
-func (d *digester) wait() { d.idle.Wait() }
-
-func (d *digester) sum() hub.SHA256 {
-	d.wait()
-	return hub.SHA256(d.h.Sum(nil))
-}
-
-func (d *digester) stop() {
-	if d.work != nil {
-		close(d.work)
-	}
+	return err
 }
 
 // crew lends idle processors to uploads. When there are none, each upload gets

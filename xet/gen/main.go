@@ -11,6 +11,7 @@ import (
 )
 
 var units = map[string]func(){
+	"cut":   cut,
 	"group": group,
 	"lz4":   lz4,
 }
