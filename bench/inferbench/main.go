@@ -5,6 +5,7 @@
 //
 //	inferbench features MODEL SENTENCES.json
 //	inferbench images MODEL PICTURE…
+//	inferbench zero-shot-images MODEL LABELS.json PICTURE…
 //	inferbench translate MODEL SENTENCES.json TOKENS
 //	inferbench load MODEL
 package main
@@ -15,6 +16,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 	"runtime"
 	"strconv"
@@ -60,6 +62,8 @@ func prepare(m *transformers.Model, args []string) (round, error) {
 		return features(m, args[2])
 	case args[0] == "images" && len(args) > 2:
 		return images(m, args[2:])
+	case args[0] == "zero-shot-images" && len(args) > 3:
+		return zeroShotImages(m, args[2], args[3:])
 	case args[0] == "translate" && len(args) == 4:
 		return translate(m, args[2], args[3])
 	}
@@ -110,21 +114,44 @@ func images(m *transformers.Model, paths []string) (round, error) {
 	if err != nil {
 		return nil, err
 	}
-	var pictures [][]byte
+	return pictures(paths, func(ctx context.Context, picture io.Reader) error {
+		_, err := p.Run(ctx, picture, transformers.ImageClassificationParameters{})
+		return err
+	})
+}
+
+func zeroShotImages(m *transformers.Model, labels string, paths []string) (round, error) {
+	list, err := sentences(labels)
+	if err != nil {
+		return nil, err
+	}
+	p, err := m.ZeroShotImageClassification()
+	if err != nil {
+		return nil, err
+	}
+	return pictures(paths, func(ctx context.Context, picture io.Reader) error {
+		_, err := p.Run(ctx, picture, transformers.ZeroShotImageClassificationParameters{CandidateLabels: list, HypothesisTemplate: "{}"})
+		return err
+	})
+}
+
+// pictures is a round of one classification after the other.
+func pictures(paths []string, classify func(context.Context, io.Reader) error) (round, error) {
+	var files [][]byte
 	for _, path := range paths {
 		data, err := os.ReadFile(path)
 		if err != nil {
 			return nil, err
 		}
-		pictures = append(pictures, data)
+		files = append(files, data)
 	}
 	return func(ctx context.Context) (int, error) {
-		for _, data := range pictures {
-			if _, err := p.Run(ctx, bytes.NewReader(data), transformers.ImageClassificationParameters{}); err != nil {
+		for _, data := range files {
+			if err := classify(ctx, bytes.NewReader(data)); err != nil {
 				return 0, err
 			}
 		}
-		return len(pictures), nil
+		return len(files), nil
 	}, nil
 }
 

@@ -1,6 +1,7 @@
 """Measures the toolkit against its peers and writes bench/inference/README.md.
 
     python bench/inference/run.py [--rounds N] [--work DIR] [decoder] [encoder] [image] [translation] [load]
+                                    [architectures [--only TYPE]…]
 
 Needs Go and a Python with torch, transformers, onnxruntime, ctranslate2,
 sentence-transformers, gguf, numpy and pillow; `decoder` needs node and
@@ -13,62 +14,12 @@ import argparse
 import json
 import os
 import pathlib
-import statistics
 import subprocess
 import sys
 import time
 
-HERE = pathlib.Path(__file__).resolve().parent
-ROOT = HERE.parent.parent
-THREADS = 2
-
-
-class Peer:
-    """A process that does a round of work for each line."""
-
-    def __init__(self, *command, env=None):
-        self.process = subprocess.Popen([str(c) for c in command], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-                                        env={**os.environ, **(env or {})})
-        self.read()
-
-    def read(self):
-        line = self.process.stdout.readline()
-        if not line:
-            raise SystemExit(f"{self.process.args} ended")
-        return json.loads(line)
-
-    def round(self):
-        self.process.stdin.write("\n")
-        self.process.stdin.flush()
-        return self.read()
-
-    def close(self):
-        self.process.stdin.close()
-        self.process.wait()
-
-
-def interleave(rounds, *sides):
-    """Runs the sides in turn, once to warm up and then rounds times: a list of results for each."""
-    results = [[] for _ in sides]
-    for r in range(rounds + 1):
-        for i, side in enumerate(sides):
-            value = side()
-            if r > 0:
-                results[i].append(value)
-    return results
-
-
-def median(values):
-    return statistics.median(values)
-
-
-def verdict(ratio, target):
-    return "met" if ratio >= target else "**not met**"
-
-
-def table(title, words, head, rows):
-    lines = [f"## {title}", words, "", "| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
-    return "\n".join(lines + ["| " + " | ".join(str(c) for c in row) + " |" for row in rows]) + "\n"
+from architectures import architectures
+from turns import HERE, ROOT, THREADS, Peer, interleave, median, sentences, table, verdict
 
 
 def decoder(args):
@@ -101,14 +52,6 @@ def decoder(args):
                  "Tokens per second, two threads each. One sequence: 512 tokens read, 64 written. Eight: 64 read and 32 written by each, side by side. "
                  "Targets: reading ≥ 1.5 ×, writing ≥ 1.0 ×. Memory: what the weights take of what the threads can read, GB/s.",
                  ("weights", "sequences", "read", "llama.cpp", "ratio", "target", "write", "llama.cpp", "ratio", "target", "memory"), rows)
-
-
-def sentences(n, seed):
-    """Sentences of 8 to 128 tokens: short words that a vocabulary has."""
-    import random
-    rng = random.Random(seed)
-    words = "the a of to in is that it was for on are with as his they be at one have this from or had by hot but some what there".split()
-    return [" ".join(rng.choice(words) for _ in range(rng.choice([6, 10, 14, 20, 30, 46, 62, 94, 126]))) for _ in range(n)]
 
 
 def bert_folder(args, name, config):
@@ -344,7 +287,7 @@ def load(args):
     return table("Opening a model", "Safetensors in the page cache: seconds until the first token can be computed. Target: < 0.3 s for 1 GB.", ("size", "seconds", "target"), rows)
 
 
-PARTS = dict(decoder=decoder, encoder=encoder, image=image, translation=translation, load=load)
+PARTS = dict(decoder=decoder, encoder=encoder, image=image, translation=translation, load=load, architectures=architectures)
 
 
 def main():
@@ -353,6 +296,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--work", type=pathlib.Path, default=pathlib.Path("/tmp/pantry-inference"))
     parser.add_argument("--keep", action="store_true", help="keep the random models")
+    parser.add_argument("--only", action="append", help="of architectures: only this model type")
     args = parser.parse_args()
     args.work.mkdir(parents=True, exist_ok=True)
     env = {**os.environ, "CGO_ENABLED": "0"}
