@@ -9,10 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
-	"strings"
 	"sync"
 
-	"github.com/pantryhub/pantry/hub"
 	"github.com/pantryhub/pantry/hub/client"
 	"github.com/pantryhub/pantry/internal/kernel"
 	"github.com/pantryhub/pantry/tokenizers"
@@ -39,6 +37,11 @@ var (
 type Options struct {
 	// Revision is the branch, tag or commit of a model on a hub; main.
 	Revision string
+	// File chooses one of several GGUF files of a folder or repository: by its
+	// path, or by a word of its name ("Q4_K_M"), for which the model can also be
+	// named "org/name:Q4_K_M". If neither says, it is Q4_K_M, else Q8_0, else
+	// the first.
+	File string
 	// Client downloads models that are named by their id; one configured by
 	// HF_HOME, HF_ENDPOINT, HF_TOKEN and HF_HUB_OFFLINE if nil.
 	Client *client.Client
@@ -46,6 +49,18 @@ type Options struct {
 	Threads int
 	// Adapters are folders of LoRA adapters that change the model.
 	Adapters []AdapterOptions
+
+	// Quantize is the format that matrices in F32, F16 or BF16 get: Q8_0, or
+	// Q6_K, Q5_K, Q4_K or Q4_0, which are smaller and less exact. The first
+	// time takes a while, then the result is mapped. It is in QuantizedDir, and
+	// may be deleted. An adapter over it cannot be merged.
+	Quantize string
+	// QuantizedDir is the folder that keeps what Quantize made; quantized in
+	// $PANTRY_CACHE, or pantry/quantized in the user's cache folder.
+	QuantizedDir string
+	// QuantizeProgress is told how quantising goes, in bytes of the result; nil
+	// for nobody.
+	QuantizeProgress client.Progress
 }
 
 // AdapterOptions name a LoRA adapter in PEFT's format.
@@ -72,6 +87,7 @@ type Model struct {
 	users    sync.WaitGroup // calls, which need the weights mapped
 	adapters []*checkpoint.Adapter
 	applied  []int // numbers of those that are not merged
+	unkept   error // see Unkept
 }
 
 // config are the keys of config.json that pipelines need.
@@ -100,7 +116,9 @@ type config struct {
 
 // Open opens a model: a folder, a .gguf file, or the id of a repository on a
 // hub ("org/name"), which is downloaded into Hugging Face's cache first. A name
-// that is a path on this machine is never looked up on a hub.
+// that is a path on this machine is never looked up on a hub. Of a folder or
+// repository without other weights than GGUF files, one of these is the model,
+// and only this one is downloaded; see Options.File.
 func Open(ctx context.Context, name string, o Options) (m *Model, err error) {
 	defer recovered(&err)
 	path, err := locate(ctx, name, o)
@@ -117,6 +135,10 @@ func Open(ctx context.Context, name string, o Options) (m *Model, err error) {
 		ws.Adapters = m.applied
 		return ws
 	}
+	if err := m.quantize(ctx, o); err != nil {
+		m.Close()
+		return nil, fmt.Errorf("open model %s: %w", name, err)
+	}
 	if err := m.adapt(o.Adapters); err != nil {
 		m.Close()
 		return nil, err
@@ -127,33 +149,6 @@ func Open(ctx context.Context, name string, o Options) (m *Model, err error) {
 	}
 	return m, nil
 }
-
-// locate finds the folder or file of a model, and downloads it if need be.
-func locate(ctx context.Context, name string, o Options) (string, error) {
-	_, err := os.Stat(name)
-	if err == nil {
-		return name, nil
-	}
-	source, parseErr := client.ParseSource(name)
-	if parseErr != nil || strings.HasPrefix(name, ".") || strings.HasPrefix(name, "/") {
-		return "", fmt.Errorf("open model %s: %w", name, err)
-	}
-	if o.Revision != "" {
-		source.Revision = hub.Revision(o.Revision)
-	}
-	c := o.Client
-	if c == nil {
-		if c, err = client.New(client.Options{}); err != nil {
-			return "", err
-		}
-	}
-	return c.Snapshot(ctx, source, client.Selection{Exclude: unread})
-}
-
-// unread are files of a repository that no pipeline reads: other formats of
-// the same weights, and pictures.
-var unread = []string{"*.bin", "*.h5", "*.msgpack", "*.onnx", "onnx/*", "openvino/*", "*.ot", "*.tflite", "*.mlmodel", "coreml/*",
-	"*.pt", "*.pth", "original/*", "consolidated*", "*.ckpt", "*.pkl", "*.jpg", "*.jpeg", "*.png", "*.gif", "*.mp4"}
 
 func (m *Model) read() error {
 	if err := json.Unmarshal(m.checkpoint.Config, &m.config); err != nil {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"strings"
 
 	"github.com/alecthomas/kong"
 
@@ -14,6 +15,7 @@ import (
 	"github.com/pantryhub/pantry/hub/api"
 	"github.com/pantryhub/pantry/internal/app"
 	"github.com/pantryhub/pantry/internal/config"
+	"github.com/pantryhub/pantry/transformers"
 )
 
 // Streams are where a command reads and writes.
@@ -60,6 +62,7 @@ func newParser(ctx context.Context, cmd *root, streams Streams, exit func(int)) 
 		kong.Name("pantry"), kong.Description(description), kong.DefaultEnvars("PANTRY"),
 		kong.Writers(streams.Out, streams.Err), kong.Exit(exit),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
+		kong.Vars{"quantizations": strings.ToLower(strings.Join(transformers.Quantizations(), ", "))},
 		kong.Bind(streams), kong.BindTo(ctx, (*context.Context)(nil)),
 	)
 }

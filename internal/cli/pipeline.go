@@ -20,7 +20,8 @@ type localModel struct {
 	Revision string `env:"-" help:"Branch, tag or commit of a repository; main if not given."`
 	Threads  int    `env:"-" help:"Processors to use; all if not given."`
 
-	Adapter []string `env:"-" sep:"none" type:"existingdir" placeholder:"DIR" help:"Folder of a LoRA adapter to apply. May be repeated."`
+	Quantize string   `env:"-" placeholder:"TYPE" help:"Make the weights smaller when they are read: ${quantizations}. Kept for the next time."`
+	Adapter  []string `env:"-" sep:"none" type:"existingdir" placeholder:"DIR" help:"Folder of a LoRA adapter to apply. May be repeated."`
 }
 
 // open opens the model, with a bar for what has to be downloaded.
@@ -30,12 +31,15 @@ func (l localModel) open(ctx context.Context, streams Streams) (*transformers.Mo
 	if err != nil {
 		return nil, err
 	}
-	o := transformers.Options{Revision: l.Revision, Threads: l.Threads, Client: from}
+	o := transformers.Options{Revision: l.Revision, Threads: l.Threads, Client: from, Quantize: l.Quantize, QuantizeProgress: bar}
 	for _, dir := range l.Adapter {
 		o.Adapters = append(o.Adapters, transformers.AdapterOptions{Path: dir})
 	}
 	m, err := transformers.Open(ctx, l.Model, o)
 	bar.Close()
+	if err == nil && m.Unkept() != nil {
+		fmt.Fprintf(streams.Err, "The quantised weights could not be kept for the next time: %v\n", m.Unkept())
+	}
 	return m, userError(err)
 }
 
