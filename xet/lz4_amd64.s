@@ -109,67 +109,68 @@ a_step:
 	JE      a_long
 
 a_measured:
+	// Where the match ends, which does not wait for where it begins.
+	LEAQ 4(BX)(CX*1), R8
+
 	// How far back it goes.
-	MOVQ    BX, R8
-	SUBQ    16(SP), R8
-	MOVQ    (SP), R9
-	ADDQ    $+8, R9
-	CMPQ    DI, R9
+	MOVQ    BX, R9
+	SUBQ    16(SP), R9
+	MOVQ    (SP), R10
+	ADDQ    $+8, R10
+	CMPQ    DI, R10
 	JB      a_begun
-	MOVQ    -8(BX), R9
-	XORQ    -8(DI), R9
-	ORQ     $+1, R9
-	BSRQ    R9, R9
-	XORQ    $+63, R9
-	SHRQ    $0x03, R9
-	CMPQ    R9, R8
-	CMOVQHI R8, R9
-	SUBQ    R9, BX
-	SUBQ    R9, DI
-	SUBQ    R9, R8
-	ADDQ    R9, CX
+	MOVQ    -8(BX), R10
+	XORQ    -8(DI), R10
+	BSWAPQ  R10
+	TZCNTQ  R10, R10
+	SHRQ    $0x03, R10
+	CMPQ    R10, R9
+	CMOVQHI R9, R10
+	SUBQ    R10, BX
+	SUBQ    R10, DI
+	SUBQ    R10, R9
+	ADDQ    R10, CX
 
 a_begun:
 	// Write it.
-	XORL    R9, R9
+	XORL    R10, R10
 	CMPL    DX, $0x00040000
-	CMOVQCC R9, R8
-	CMOVQCC R9, CX
+	CMOVQCC R10, R9
+	CMOVQCC R10, CX
 	MOVQ    48(SP), R11
-	MOVQ    BX, R10
-	SUBQ    DI, R10
-	LEAQ    40(R11)(R8*1), DI
+	SUBQ    DI, BX
+	LEAQ    40(R11)(R9*1), DI
 	CMPQ    DI, 56(SP)
 	JA      a_full
-	CMPQ    R8, $+15
+	CMPQ    R9, $+15
 	JAE     a_large
 	CMPQ    CX, $+15
 	JAE     a_large
 	MOVQ    16(SP), R12
-	MOVQ    R8, DI
+	MOVQ    R9, DI
 	SHLQ    $0x04, DI
 	ORQ     CX, DI
 	MOVB    DI, (R11)
 	MOVUPS  (R12), X0
 	MOVUPS  X0, 1(R11)
-	MOVW    R10, 1(R11)(R8*1)
+	MOVW    BX, 1(R11)(R9*1)
 
 	// Go on behind the match, or further and further away.
-	MOVQ    72(SP), DI
-	LEAQ    3(R11)(R8*1), R10
-	INCQ    DI
-	MOVQ    DI, R8
-	SHRQ    $0x03, R8
-	LEAQ    6(SI)(R8*4), R8
-	LEAQ    4(BX)(CX*1), SI
+	MOVQ    72(SP), CX
+	LEAQ    3(R11)(R9*1), DI
+	INCQ    CX
+	MOVQ    CX, BX
+	SHRQ    $0x03, BX
+	LEAQ    6(SI)(BX*4), BX
 	CMPL    DX, $0x00040000
-	CMOVQCC R11, R10
-	CMOVQCS SI, R12
-	CMOVQCS R9, DI
-	CMOVQCC R8, SI
-	MOVQ    R10, 48(SP)
+	CMOVQCC R11, DI
+	CMOVQCS R8, R12
+	CMOVQCS R10, CX
+	CMOVQCS R8, BX
+	MOVQ    BX, SI
+	MOVQ    DI, 48(SP)
 	MOVQ    R12, 16(SP)
-	MOVQ    DI, 72(SP)
+	MOVQ    CX, 72(SP)
 	JMP     a_step
 
 a_long:
@@ -195,17 +196,17 @@ a_extended:
 	JMP a_measured
 
 a_large:
-	MOVQ    R8, DX
+	MOVQ    R9, DX
 	SHRQ    $0x07, DX
 	MOVQ    CX, DI
 	SHRQ    $0x07, DI
 	ADDQ    DI, DX
-	ADDQ    R8, DX
+	ADDQ    R9, DX
 	LEAQ    40(R11)(DX*1), DX
 	CMPQ    DX, 56(SP)
 	JA      a_full
 	MOVL    $0x0000000f, SI
-	MOVQ    R8, DX
+	MOVQ    R9, DX
 	CMPQ    DX, SI
 	CMOVQHI SI, DX
 	SHLQ    $0x04, DX
@@ -215,7 +216,7 @@ a_large:
 	ORQ     DI, DX
 	MOVB    DL, (R11)
 	INCQ    R11
-	MOVQ    R8, DX
+	MOVQ    R9, DX
 	SUBQ    $+15, DX
 	JB      a_literals_counted
 
@@ -234,7 +235,7 @@ a_literals_last:
 a_literals_counted:
 	MOVQ 16(SP), DX
 	MOVQ R11, SI
-	ADDQ R8, R11
+	ADDQ R9, R11
 
 a_copy:
 	MOVUPS (DX), X0
@@ -243,29 +244,28 @@ a_copy:
 	ADDQ   $+16, SI
 	CMPQ   SI, R11
 	JB     a_copy
-	MOVW   R10, (R11)
+	MOVW   BX, (R11)
 	ADDQ   $+2, R11
-	MOVQ   CX, DX
-	SUBQ   $+15, DX
+	SUBQ   $+15, CX
 	JB     a_match_counted
 
 a_match_count:
-	CMPQ DX, $0x000000ff
+	CMPQ CX, $0x000000ff
 	JB   a_match_last
 	MOVB $0xff, (R11)
 	INCQ R11
-	SUBQ $0x000000ff, DX
+	SUBQ $0x000000ff, CX
 	JMP  a_match_count
 
 a_match_last:
-	MOVB DL, (R11)
+	MOVB CL, (R11)
 	INCQ R11
 
 a_match_counted:
 	MOVQ R11, 48(SP)
-	LEAQ 4(BX)(CX*1), SI
+	MOVQ R8, SI
 	MOVQ SI, 16(SP)
-	MOVQ R9, 72(SP)
+	MOVQ R10, 72(SP)
 	JMP  a_step
 
 end:
@@ -452,67 +452,68 @@ a_step:
 	JE      a_long
 
 a_measured:
+	// Where the match ends, which does not wait for where it begins.
+	LEAQ 4(BX)(CX*1), R9
+
 	// How far back it goes.
-	MOVQ    BX, R9
-	SUBQ    16(SP), R9
-	MOVQ    (SP), R10
-	ADDQ    $+8, R10
-	CMPQ    R8, R10
+	MOVQ    BX, R10
+	SUBQ    16(SP), R10
+	MOVQ    (SP), R11
+	ADDQ    $+8, R11
+	CMPQ    R8, R11
 	JB      a_begun
-	MOVQ    -8(BX), R10
-	XORQ    -8(R8), R10
-	ORQ     $+1, R10
-	BSRQ    R10, R10
-	XORQ    $+63, R10
-	SHRQ    $0x03, R10
-	CMPQ    R10, R9
-	CMOVQHI R9, R10
-	SUBQ    R10, BX
-	SUBQ    R10, R8
-	SUBQ    R10, R9
-	ADDQ    R10, CX
+	MOVQ    -8(BX), R11
+	XORQ    -8(R8), R11
+	BSWAPQ  R11
+	TZCNTQ  R11, R11
+	SHRQ    $0x03, R11
+	CMPQ    R11, R10
+	CMOVQHI R10, R11
+	SUBQ    R11, BX
+	SUBQ    R11, R8
+	SUBQ    R11, R10
+	ADDQ    R11, CX
 
 a_begun:
 	// Write it.
-	XORL    R10, R10
+	XORL    R11, R11
 	CMPL    DX, $0x00040000
-	CMOVQCC R10, R9
-	CMOVQCC R10, CX
+	CMOVQCC R11, R10
+	CMOVQCC R11, CX
 	MOVQ    48(SP), R12
-	MOVQ    BX, R11
-	SUBQ    R8, R11
-	LEAQ    40(R12)(R9*1), R8
+	SUBQ    R8, BX
+	LEAQ    40(R12)(R10*1), R8
 	CMPQ    R8, 56(SP)
 	JA      a_full
-	CMPQ    R9, $+15
+	CMPQ    R10, $+15
 	JAE     a_large
 	CMPQ    CX, $+15
 	JAE     a_large
 	MOVQ    16(SP), R13
-	MOVQ    R9, R8
+	MOVQ    R10, R8
 	SHLQ    $0x04, R8
 	ORQ     CX, R8
 	MOVB    R8, (R12)
 	MOVUPS  (R13), X0
 	MOVUPS  X0, 1(R12)
-	MOVW    R11, 1(R12)(R9*1)
+	MOVW    BX, 1(R12)(R10*1)
 
 	// Go on behind the match, or further and further away.
-	MOVQ    72(SP), R8
-	LEAQ    3(R12)(R9*1), R11
-	INCQ    R8
-	MOVQ    R8, R9
-	SHRQ    $0x03, R9
-	LEAQ    6(SI)(R9*4), R9
-	LEAQ    4(BX)(CX*1), SI
+	MOVQ    72(SP), CX
+	LEAQ    3(R12)(R10*1), R8
+	INCQ    CX
+	MOVQ    CX, BX
+	SHRQ    $0x03, BX
+	LEAQ    6(SI)(BX*4), BX
 	CMPL    DX, $0x00040000
-	CMOVQCC R12, R11
-	CMOVQCS SI, R13
-	CMOVQCS R10, R8
-	CMOVQCC R9, SI
-	MOVQ    R11, 48(SP)
+	CMOVQCC R12, R8
+	CMOVQCS R9, R13
+	CMOVQCS R11, CX
+	CMOVQCS R9, BX
+	MOVQ    BX, SI
+	MOVQ    R8, 48(SP)
 	MOVQ    R13, 16(SP)
-	MOVQ    R8, 72(SP)
+	MOVQ    CX, 72(SP)
 	JMP     b_step
 
 a_long:
@@ -538,17 +539,17 @@ a_extended:
 	JMP a_measured
 
 a_large:
-	MOVQ    R9, DX
+	MOVQ    R10, DX
 	SHRQ    $0x07, DX
 	MOVQ    CX, R8
 	SHRQ    $0x07, R8
 	ADDQ    R8, DX
-	ADDQ    R9, DX
+	ADDQ    R10, DX
 	LEAQ    40(R12)(DX*1), DX
 	CMPQ    DX, 56(SP)
 	JA      a_full
 	MOVL    $0x0000000f, SI
-	MOVQ    R9, DX
+	MOVQ    R10, DX
 	CMPQ    DX, SI
 	CMOVQHI SI, DX
 	SHLQ    $0x04, DX
@@ -558,7 +559,7 @@ a_large:
 	ORQ     R8, DX
 	MOVB    DL, (R12)
 	INCQ    R12
-	MOVQ    R9, DX
+	MOVQ    R10, DX
 	SUBQ    $+15, DX
 	JB      a_literals_counted
 
@@ -577,7 +578,7 @@ a_literals_last:
 a_literals_counted:
 	MOVQ 16(SP), DX
 	MOVQ R12, SI
-	ADDQ R9, R12
+	ADDQ R10, R12
 
 a_copy:
 	MOVUPS (DX), X0
@@ -586,29 +587,28 @@ a_copy:
 	ADDQ   $+16, SI
 	CMPQ   SI, R12
 	JB     a_copy
-	MOVW   R11, (R12)
+	MOVW   BX, (R12)
 	ADDQ   $+2, R12
-	MOVQ   CX, DX
-	SUBQ   $+15, DX
+	SUBQ   $+15, CX
 	JB     a_match_counted
 
 a_match_count:
-	CMPQ DX, $0x000000ff
+	CMPQ CX, $0x000000ff
 	JB   a_match_last
 	MOVB $0xff, (R12)
 	INCQ R12
-	SUBQ $0x000000ff, DX
+	SUBQ $0x000000ff, CX
 	JMP  a_match_count
 
 a_match_last:
-	MOVB DL, (R12)
+	MOVB CL, (R12)
 	INCQ R12
 
 a_match_counted:
 	MOVQ R12, 48(SP)
-	LEAQ 4(BX)(CX*1), SI
+	MOVQ R9, SI
 	MOVQ SI, 16(SP)
-	MOVQ R10, 72(SP)
+	MOVQ R11, 72(SP)
 
 b_step:
 	CMPQ DI, 120(SP)
@@ -680,67 +680,68 @@ b_step:
 	JE      b_long
 
 b_measured:
+	// Where the match ends, which does not wait for where it begins.
+	LEAQ 4(BX)(CX*1), R9
+
 	// How far back it goes.
-	MOVQ    BX, R9
-	SUBQ    96(SP), R9
-	MOVQ    80(SP), R10
-	ADDQ    $+8, R10
-	CMPQ    R8, R10
+	MOVQ    BX, R10
+	SUBQ    96(SP), R10
+	MOVQ    80(SP), R11
+	ADDQ    $+8, R11
+	CMPQ    R8, R11
 	JB      b_begun
-	MOVQ    -8(BX), R10
-	XORQ    -8(R8), R10
-	ORQ     $+1, R10
-	BSRQ    R10, R10
-	XORQ    $+63, R10
-	SHRQ    $0x03, R10
-	CMPQ    R10, R9
-	CMOVQHI R9, R10
-	SUBQ    R10, BX
-	SUBQ    R10, R8
-	SUBQ    R10, R9
-	ADDQ    R10, CX
+	MOVQ    -8(BX), R11
+	XORQ    -8(R8), R11
+	BSWAPQ  R11
+	TZCNTQ  R11, R11
+	SHRQ    $0x03, R11
+	CMPQ    R11, R10
+	CMOVQHI R10, R11
+	SUBQ    R11, BX
+	SUBQ    R11, R8
+	SUBQ    R11, R10
+	ADDQ    R11, CX
 
 b_begun:
 	// Write it.
-	XORL    R10, R10
+	XORL    R11, R11
 	CMPL    DX, $0x00040000
-	CMOVQCC R10, R9
-	CMOVQCC R10, CX
+	CMOVQCC R11, R10
+	CMOVQCC R11, CX
 	MOVQ    128(SP), R12
-	MOVQ    BX, R11
-	SUBQ    R8, R11
-	LEAQ    40(R12)(R9*1), R8
+	SUBQ    R8, BX
+	LEAQ    40(R12)(R10*1), R8
 	CMPQ    R8, 136(SP)
 	JA      b_full
-	CMPQ    R9, $+15
+	CMPQ    R10, $+15
 	JAE     b_large
 	CMPQ    CX, $+15
 	JAE     b_large
 	MOVQ    96(SP), R13
-	MOVQ    R9, R8
+	MOVQ    R10, R8
 	SHLQ    $0x04, R8
 	ORQ     CX, R8
 	MOVB    R8, (R12)
 	MOVUPS  (R13), X0
 	MOVUPS  X0, 1(R12)
-	MOVW    R11, 1(R12)(R9*1)
+	MOVW    BX, 1(R12)(R10*1)
 
 	// Go on behind the match, or further and further away.
-	MOVQ    152(SP), R8
-	LEAQ    3(R12)(R9*1), R11
-	INCQ    R8
-	MOVQ    R8, R9
-	SHRQ    $0x03, R9
-	LEAQ    6(DI)(R9*4), R9
-	LEAQ    4(BX)(CX*1), DI
+	MOVQ    152(SP), CX
+	LEAQ    3(R12)(R10*1), R8
+	INCQ    CX
+	MOVQ    CX, BX
+	SHRQ    $0x03, BX
+	LEAQ    6(DI)(BX*4), BX
 	CMPL    DX, $0x00040000
-	CMOVQCC R12, R11
-	CMOVQCS DI, R13
-	CMOVQCS R10, R8
-	CMOVQCC R9, DI
-	MOVQ    R11, 128(SP)
+	CMOVQCC R12, R8
+	CMOVQCS R9, R13
+	CMOVQCS R11, CX
+	CMOVQCS R9, BX
+	MOVQ    BX, DI
+	MOVQ    R8, 128(SP)
 	MOVQ    R13, 96(SP)
-	MOVQ    R8, 152(SP)
+	MOVQ    CX, 152(SP)
 	JMP     a_step
 
 b_long:
@@ -766,17 +767,17 @@ b_extended:
 	JMP b_measured
 
 b_large:
-	MOVQ    R9, DX
+	MOVQ    R10, DX
 	SHRQ    $0x07, DX
 	MOVQ    CX, R8
 	SHRQ    $0x07, R8
 	ADDQ    R8, DX
-	ADDQ    R9, DX
+	ADDQ    R10, DX
 	LEAQ    40(R12)(DX*1), DX
 	CMPQ    DX, 136(SP)
 	JA      b_full
 	MOVL    $0x0000000f, DI
-	MOVQ    R9, DX
+	MOVQ    R10, DX
 	CMPQ    DX, DI
 	CMOVQHI DI, DX
 	SHLQ    $0x04, DX
@@ -786,7 +787,7 @@ b_large:
 	ORQ     R8, DX
 	MOVB    DL, (R12)
 	INCQ    R12
-	MOVQ    R9, DX
+	MOVQ    R10, DX
 	SUBQ    $+15, DX
 	JB      b_literals_counted
 
@@ -805,7 +806,7 @@ b_literals_last:
 b_literals_counted:
 	MOVQ 96(SP), DX
 	MOVQ R12, DI
-	ADDQ R9, R12
+	ADDQ R10, R12
 
 b_copy:
 	MOVUPS (DX), X0
@@ -814,29 +815,28 @@ b_copy:
 	ADDQ   $+16, DI
 	CMPQ   DI, R12
 	JB     b_copy
-	MOVW   R11, (R12)
+	MOVW   BX, (R12)
 	ADDQ   $+2, R12
-	MOVQ   CX, DX
-	SUBQ   $+15, DX
+	SUBQ   $+15, CX
 	JB     b_match_counted
 
 b_match_count:
-	CMPQ DX, $0x000000ff
+	CMPQ CX, $0x000000ff
 	JB   b_match_last
 	MOVB $0xff, (R12)
 	INCQ R12
-	SUBQ $0x000000ff, DX
+	SUBQ $0x000000ff, CX
 	JMP  b_match_count
 
 b_match_last:
-	MOVB DL, (R12)
+	MOVB CL, (R12)
 	INCQ R12
 
 b_match_counted:
 	MOVQ R12, 128(SP)
-	LEAQ 4(BX)(CX*1), DI
+	MOVQ R9, DI
 	MOVQ DI, 96(SP)
-	MOVQ R10, 152(SP)
+	MOVQ R11, 152(SP)
 	JMP  a_step
 
 end:

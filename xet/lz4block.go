@@ -95,7 +95,7 @@ func (s *lz4Stream) runPortable() {
 		more := commonLen(s.src, match+lz4MinMatch, pos+lz4MinMatch)
 		if match >= 8 {
 			differ := load64(s.src, pos-8) ^ load64(s.src, match-8)
-			back := min(bits.LeadingZeros64(differ|1)>>3, pos-s.anchor)
+			back := min(bits.LeadingZeros64(differ)>>3, pos-s.anchor)
 			pos, match, more = pos-back, match-back, more+back
 		}
 		s.put(pos, pos-match, more)
