@@ -57,6 +57,24 @@ func TestEnvironment(t *testing.T) {
 	}
 }
 
+func TestCutVariant(t *testing.T) {
+	for text, want := range map[string][2]string{
+		"ada/llama-gguf:Q4_K_M":     {"ada/llama-gguf", "Q4_K_M"},
+		"hf://ada/llama@v1:q8_0":    {"hf://ada/llama@v1", "q8_0"},
+		"ada/llama-gguf":            {"ada/llama-gguf", ""},
+		"hf://ada/llama":            {"hf://ada/llama", ""},
+		"ada/llama:":                {"ada/llama:", ""},
+		"ada/llama:../x":            {"ada/llama:../x", ""},
+		`C:\models`:                 {`C:\models`, ""},
+		"http://hub.example/ada/m":  {"http://hub.example/ada/m", ""},
+		"ada/llama@refs/pr/1:IQ4.X": {"ada/llama@refs/pr/1", "IQ4.X"},
+	} {
+		if repo, word := client.CutVariant(text); repo != want[0] || word != want[1] {
+			t.Errorf("CutVariant(%q) = %q, %q; want %q", text, repo, word, want)
+		}
+	}
+}
+
 func TestParseSource(t *testing.T) {
 	tests := []struct {
 		text string

@@ -3,6 +3,7 @@ package client
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -18,6 +19,9 @@ type Selection struct {
 	// and ? match slashes too, "logs/" is "logs/*". A file is chosen that
 	// matches one of Include, if there are any, and none of Exclude.
 	Include, Exclude []string
+	// Choose, if not nil, is given the paths of the files that are chosen so far
+	// and returns those to take, or why there is none.
+	Choose func(paths []string) ([]string, error)
 }
 
 // apply chooses among the files of s.
@@ -43,7 +47,23 @@ func (sel Selection) apply(s Source, all []entry) ([]entry, error) {
 			return nil, hub.Errorf(hub.CodeEntryNotFound, "The %s has no file %q at revision %q.", s, f, s.revision())
 		}
 	}
-	return chosen, nil
+	if sel.Choose == nil {
+		return chosen, nil
+	}
+	return sel.choose(chosen)
+}
+
+// choose asks Choose.
+func (sel Selection) choose(from []entry) ([]entry, error) {
+	paths := make([]string, len(from))
+	for i, e := range from {
+		paths[i] = e.Path
+	}
+	take, err := sel.Choose(paths)
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(from, func(e entry) bool { return !slices.Contains(take, e.Path) }), nil
 }
 
 func matches(list []*regexp.Regexp, name string) bool {

@@ -45,6 +45,20 @@ func ParseSource(text string) (Source, error) {
 	return s, s.check()
 }
 
+// variant matches what may stand behind the colon of a model's name.
+var variant = regexp.MustCompile(`^[0-9A-Za-z][0-9A-Za-z._-]*$`)
+
+// CutVariant splits the name of a repository with several forms of one model,
+// "ada/llama-gguf:Q4_K_M", into what ParseSource reads and the word behind the
+// colon, "" if there is none.
+func CutVariant(text string) (repo, word string) {
+	i := strings.LastIndexByte(text, ':')
+	if i < 0 || !variant.MatchString(text[i+1:]) {
+		return text, ""
+	}
+	return text[:i], text[i+1:]
+}
+
 // check refuses revisions that are no names of refs or commits: they become
 // paths in the cache.
 func (s Source) check() error {

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/pantryhub/pantry/gguf"
 	"github.com/pantryhub/pantry/hub"
 	"github.com/pantryhub/pantry/hub/client"
 )
@@ -35,7 +36,7 @@ func (r remoteRepo) source(text string) (client.Source, error) {
 }
 
 type downloadCmd struct {
-	Repo       string   `arg:"" help:"Repository: namespace/name, with @revision if you like."`
+	Repo       string   `arg:"" help:"Repository: namespace/name, with @revision if you like, or :Q4_K_M for one of several GGUF models."`
 	Files      []string `arg:"" optional:"" help:"Files to download, or folders with a / behind; all if none is given."`
 	remoteRepo `embed:""`
 	Include    []string `sep:"none" env:"-" placeholder:"PATTERN" help:"Download only files that match, such as *.safetensors. May be repeated."`
@@ -49,6 +50,7 @@ func (downloadCmd) Help() string {
 	return `Example:
   pantry download ada/bert
   pantry download ada/bert config.json tokenizer/ --revision v1
+  pantry download ada/llama-gguf:Q4_K_M
   HF_ENDPOINT=http://localhost:7272 pantry download datasets/ada/words --include "*.parquet" --local-dir words
 
 Prints the path of the file, or of the folder. The cache is the one of Python's huggingface_hub, and so are the
@@ -57,11 +59,12 @@ variables: HF_ENDPOINT, HF_TOKEN, HF_HOME, HF_HUB_CACHE, HF_HUB_OFFLINE. What wa
 
 // Run downloads.
 func (c *downloadCmd) Run(ctx context.Context, streams Streams) error {
-	s, err := c.source(c.Repo)
+	repo, variant := client.CutVariant(c.Repo)
+	s, err := c.source(repo)
 	if err != nil {
 		return err
 	}
-	sel, err := c.selection()
+	sel, err := c.selection(variant)
 	if err != nil {
 		return err
 	}
@@ -88,8 +91,20 @@ func (c *downloadCmd) Run(ctx context.Context, streams Streams) error {
 }
 
 // selection sorts what was named into files and folders.
-func (c *downloadCmd) selection() (client.Selection, error) {
+func (c *downloadCmd) selection(variant string) (client.Selection, error) {
 	sel := client.Selection{Include: c.Include, Exclude: c.Exclude}
+	if variant != "" {
+		if len(c.Files) > 0 {
+			return sel, hub.Invalidf("Name files, or the GGUF model %s, not both.", variant)
+		}
+		sel.Choose = func(paths []string) ([]string, error) {
+			files, err := gguf.Choose(gguf.Models(paths), variant)
+			if err != nil {
+				return nil, hub.Invalidf("%s", err.Error())
+			}
+			return files, nil
+		}
+	}
 	for _, name := range c.Files {
 		if len(c.Include) > 0 || len(c.Exclude) > 0 {
 			return sel, hub.Invalidf("Name files, or use --include and --exclude, not both.")
@@ -104,21 +119,33 @@ func (c *downloadCmd) selection() (client.Selection, error) {
 }
 
 // download returns the path of the only file, or of the folder.
-func (c *downloadCmd) download(ctx context.Context, from *client.Client, s client.Source, sel client.Selection) (string, error) {
-	one := len(sel.Files) == 1 && len(sel.Include) == 0
-	switch {
-	case c.LocalDir == "" && one:
-		return from.File(ctx, s, sel.Files[0])
-	case c.LocalDir == "":
-		return from.Snapshot(ctx, s, sel)
+func (c *downloadCmd) download(ctx context.Context, from *client.Client, s client.Source, sel client.Selection) (path string, err error) {
+	only := ""
+	if len(sel.Files) == 1 && len(sel.Include) == 0 {
+		only = sel.Files[0]
 	}
-	if err := from.CopyTo(ctx, c.LocalDir, s, sel); err != nil {
+	if choose := sel.Choose; choose != nil {
+		sel.Choose = func(paths []string) ([]string, error) {
+			files, err := choose(paths)
+			if len(files) == 1 {
+				only = files[0]
+			}
+			return files, err
+		}
+	}
+	dir := c.LocalDir
+	switch {
+	case dir != "":
+		err = from.CopyTo(ctx, dir, s, sel)
+	case only != "":
+		return from.File(ctx, s, only)
+	default:
+		dir, err = from.Snapshot(ctx, s, sel)
+	}
+	if err != nil {
 		return "", err
 	}
-	if one {
-		return filepath.Join(c.LocalDir, filepath.FromSlash(sel.Files[0])), nil
-	}
-	return c.LocalDir, nil
+	return filepath.Join(dir, filepath.FromSlash(only)), nil
 }
 
 // isTerminal reports whether w is a terminal, so that a line can be drawn

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -19,7 +20,7 @@ import (
 )
 
 type inspectCmd struct {
-	Model      string `arg:"" help:"Folder, .safetensors or .gguf file, or a repository of a hub: namespace/name."`
+	Model      string `arg:"" help:"Folder, .safetensors or .gguf file, or a repository of a hub: namespace/name, or namespace/name:Q4_K_M for one of several GGUF models."`
 	File       string `arg:"" optional:"" help:"Which file of the folder or repository, where there are several models."`
 	remoteRepo `embed:""`
 	Context    int64 `env:"-" placeholder:"TOKENS" help:"Length of text to compute the memory for; 4096 or what the model takes if not given."`
@@ -31,7 +32,7 @@ type inspectCmd struct {
 func (inspectCmd) Help() string {
 	return `Example:
   pantry inspect ./bert
-  pantry inspect ada/llama-gguf llama-Q4_K_M.gguf --context 8192
+  pantry inspect ada/llama-gguf:Q4_K_M --context 8192
   pantry inspect ada/bert --tensors
 
 What is a file or folder here is read here, everything else is looked up at the hub (HF_ENDPOINT). Of large files only
@@ -69,21 +70,26 @@ type inspectReply struct {
 
 // inspect reads what the argument names: something here, or else at a hub.
 func (c *inspectCmd) inspect(ctx context.Context) (report *inspect.Report, commit string, err error) {
-	info, err := os.Stat(c.Model)
+	name, variant := c.Model, ""
+	info, err := os.Stat(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		name, variant = client.CutVariant(c.Model)
+		info, err = os.Stat(name)
+	}
 	switch {
 	case err == nil && info.IsDir():
-		report, err = c.read(os.DirFS(c.Model))
+		report, err = c.read(os.DirFS(name), variant)
 		return report, "", err
 	case err == nil:
-		if c.File != "" {
-			return nil, "", hub.Invalidf("%s is a file: it has no file %s.", c.Model, c.File)
+		if file := cmp.Or(c.File, variant); file != "" {
+			return nil, "", hub.Invalidf("%s is a file: it has no file %s.", name, file)
 		}
-		report, err = inspect.ModelFile(os.DirFS(filepath.Dir(c.Model)), filepath.Base(c.Model))
+		report, err = inspect.ModelFile(os.DirFS(filepath.Dir(name)), filepath.Base(name))
 		return report, "", err
-	case !errors.Is(err, fs.ErrNotExist) || looksLikeAPath(c.Model):
+	case !errors.Is(err, fs.ErrNotExist) || looksLikeAPath(name):
 		return nil, "", err
 	}
-	return c.inspectRemote(ctx)
+	return c.inspectRemote(ctx, name, variant)
 }
 
 // looksLikeAPath reports whether text cannot be meant as a repository.
@@ -93,16 +99,19 @@ func looksLikeAPath(text string) bool {
 		!strings.HasPrefix(text, "hf://") && (ext == ".gguf" || ext == ".safetensors")
 }
 
-func (c *inspectCmd) read(fsys fs.FS) (*inspect.Report, error) {
-	if c.File != "" {
+func (c *inspectCmd) read(fsys fs.FS, variant string) (*inspect.Report, error) {
+	switch {
+	case c.File != "":
 		return inspect.ModelFile(fsys, c.File)
+	case variant != "":
+		return inspect.Variant(fsys, variant)
 	}
 	return inspect.Folder(fsys)
 }
 
 // inspectRemote reads headers at the hub; without it, what the cache has.
-func (c *inspectCmd) inspectRemote(ctx context.Context) (*inspect.Report, string, error) {
-	s, err := c.source(c.Model)
+func (c *inspectCmd) inspectRemote(ctx context.Context, repo, variant string) (*inspect.Report, string, error) {
+	s, err := c.source(repo)
 	if err != nil {
 		return nil, "", err
 	}
@@ -113,14 +122,14 @@ func (c *inspectCmd) inspectRemote(ctx context.Context) (*inspect.Report, string
 	remote, err := from.FS(ctx, s)
 	if hub.CodeOf(err) == hub.CodeUnavailable {
 		if dir, ok := from.CachedSnapshot(s); ok {
-			report, err := c.read(os.DirFS(dir))
+			report, err := c.read(os.DirFS(dir), variant)
 			return report, filepath.Base(dir), err
 		}
 	}
 	if err != nil {
 		return nil, "", err
 	}
-	report, err := c.read(remote)
+	report, err := c.read(remote, variant)
 	return report, string(remote.Source().Revision), err
 }
 

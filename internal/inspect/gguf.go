@@ -4,7 +4,6 @@ import (
 	"io"
 	"io/fs"
 	"slices"
-	"strconv"
 
 	"github.com/pantryhub/pantry/gguf"
 	"github.com/pantryhub/pantry/hub"
@@ -20,10 +19,8 @@ var fileTypes = map[uint64]string{
 
 // readGGUF fills the report of a GGUF model of one or more parts, in order.
 func (r *Report) readGGUF(fsys fs.FS, parts []File) error {
-	if m := part.FindStringSubmatch(parts[0].Path); m != nil {
-		if total, err := strconv.Atoi(m[3]); err != nil || total != len(parts) {
-			return hub.Errorf(hub.CodeInvalid, "The model %s is in %s parts, of which %d are there.", parts[0].Path, m[3], len(parts))
-		}
+	if total := gguf.Parts(parts[0].Path); total != len(parts) {
+		return hub.Errorf(hub.CodeInvalid, "The model %s is in %d parts, of which %d are there.", parts[0].Path, total, len(parts))
 	}
 	headers := make([]*gguf.Header, len(parts))
 	err := readHeaders(fsys, parts, func(i int, at io.ReaderAt) (err error) {

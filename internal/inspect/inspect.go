@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/pantryhub/pantry/gguf"
 	"github.com/pantryhub/pantry/hub"
 	"github.com/pantryhub/pantry/safetensors"
 )
@@ -25,8 +26,8 @@ const parallel = 8
 const maxShown = 12
 
 // Folder describes the model in a folder: a checkpoint with config.json, a
-// GGUF file, or a PEFT adapter. A folder with several GGUF models is refused
-// with a list of them; File describes one.
+// GGUF file, or a PEFT adapter. Of several GGUF models it is the one that
+// gguf.Choose picks; ModelFile describes another.
 func Folder(fsys fs.FS) (*Report, error) {
 	files, err := list(fsys)
 	if err != nil {
@@ -38,11 +39,8 @@ func Folder(fsys fs.FS) (*Report, error) {
 		return nil, err
 	}
 	if len(weights) == 0 {
-		if ggufs := ggufModels(files); len(ggufs) > 0 {
-			if len(ggufs) > 1 {
-				return nil, severalModels(ggufs)
-			}
-			return r, r.readGGUF(fsys, ggufs[0])
+		if models := gguf.Models(paths(files)); len(models) > 0 {
+			return r, r.chooseGGUF(fsys, models, "")
 		}
 		r.notePickles()
 	}
@@ -53,6 +51,17 @@ func Folder(fsys fs.FS) (*Report, error) {
 		return nil, hub.Errorf(hub.CodeInvalid, "There is no model: neither config.json nor safetensors nor GGUF files.")
 	}
 	return r, nil
+}
+
+// Variant describes the GGUF model of a folder that gguf.Choose picks for
+// want, such as "Q4_K_M".
+func Variant(fsys fs.FS, want string) (*Report, error) {
+	files, err := list(fsys)
+	if err != nil {
+		return nil, err
+	}
+	r := &Report{Files: files, Types: map[string]int64{}, WeightFiles: []File{}}
+	return r, r.chooseGGUF(fsys, gguf.Models(paths(files)), want)
 }
 
 // ModelFile describes one .gguf file (with its other parts, if it is split) or
@@ -306,42 +315,45 @@ func (r *Report) notePickles() {
 	}
 }
 
-// part matches a file of a GGUF model that is split.
-var part = regexp.MustCompile(`(?i)^(.*)-(\d{5})-of-(\d{5})\.gguf$`)
-
-// ggufModels groups the GGUF files: the parts of a split model are one.
-// Projectors for images are no models of their own.
-func ggufModels(files []File) [][]File {
-	groups := map[string][]File{}
-	for _, f := range files {
-		base := path.Base(f.Path)
-		if !strings.EqualFold(path.Ext(base), ".gguf") || strings.HasPrefix(strings.ToLower(base), "mmproj") {
-			continue
-		}
-		key := f.Path
-		if m := part.FindStringSubmatch(f.Path); m != nil {
-			key = m[1] + "-of-" + m[3]
-		}
-		groups[key] = append(groups[key], f)
+// chooseGGUF describes the model that want means, and names the others.
+func (r *Report) chooseGGUF(fsys fs.FS, models [][]string, want string) error {
+	chosen, err := gguf.Choose(models, want)
+	if err != nil {
+		return hub.Invalidf("%s", err.Error())
 	}
-	var models [][]File
-	for _, g := range groups {
-		slices.SortFunc(g, func(a, b File) int { return cmp.Compare(a.Path, b.Path) })
-		models = append(models, g)
+	if others := len(models) - 1; others > 0 {
+		var names []string
+		for _, m := range models {
+			if m[0] != chosen[0] && len(names) < maxShown {
+				names = append(names, m[0])
+			}
+		}
+		if more := others - len(names); more > 0 {
+			names = append(names, fmt.Sprintf("and %d more", more))
+		}
+		r.Notes = append(r.Notes, fmt.Sprintf("This is %s. There are also: %s.", chosen[0], strings.Join(names, ", ")))
 	}
-	slices.SortFunc(models, func(a, b []File) int { return cmp.Compare(a[0].Path, b[0].Path) })
-	return models
+	return r.readGGUF(fsys, sized(r.Files, chosen))
 }
 
-func severalModels(models [][]File) error {
-	var names []string
-	for _, m := range models[:min(len(models), maxShown)] {
-		names = append(names, m[0].Path)
+func paths(files []File) []string {
+	names := make([]string, len(files))
+	for i, f := range files {
+		names[i] = f.Path
 	}
-	if more := len(models) - len(names); more > 0 {
-		names = append(names, fmt.Sprintf("and %d more", more))
+	return names
+}
+
+// sized are the files with the names.
+func sized(files []File, names []string) []File {
+	var chosen []File
+	for _, f := range files {
+		if slices.Contains(names, f.Path) {
+			chosen = append(chosen, f)
+		}
 	}
-	return hub.Invalidf("There are %d GGUF models; name one of them:\n  %s", len(models), strings.Join(names, "\n  "))
+	slices.SortFunc(chosen, func(a, b File) int { return cmp.Compare(a.Path, b.Path) })
+	return chosen
 }
 
 // partsOf is a GGUF file and the other parts of its model.
@@ -357,9 +369,9 @@ func partsOf(fsys fs.FS, name string) ([]File, error) {
 			files = append(files, File{at, info.Size()})
 		}
 	}
-	for _, m := range ggufModels(files) {
-		if slices.ContainsFunc(m, func(f File) bool { return f.Path == name }) {
-			return m, nil
+	for _, m := range gguf.Models(paths(files)) {
+		if slices.Contains(m, name) {
+			return sized(files, m), nil
 		}
 	}
 	info, err := fs.Stat(fsys, name)

@@ -184,7 +184,7 @@ func TestGGUF(t *testing.T) {
 	}
 }
 
-// TestParts: a split model is one, several models are refused with their names.
+// TestParts: a split model is one, of several models one is chosen.
 func TestParts(t *testing.T) {
 	file := ggufFile(10, map[string]any{"general.architecture": "llama"})
 	fsys := fstest.MapFS{}
@@ -196,9 +196,21 @@ func TestParts(t *testing.T) {
 		t.Errorf("three parts: %+v, %v", r, err)
 	}
 	fsys["small.gguf"] = &fstest.MapFile{Data: file}
-	if _, err := Folder(fsys); hub.CodeOf(err) != hub.CodeInvalid || !strings.Contains(err.Error(), "big-00001-of-00003.gguf\n  small.gguf") {
-		t.Errorf("two models: %v", err)
+	fsys["small-q8_0.gguf"] = fsys["small.gguf"]
+	r, err = Folder(fsys)
+	if err != nil || len(r.WeightFiles) != 1 || r.WeightFiles[0].Path != "small-q8_0.gguf" {
+		t.Fatalf("three models: %+v, %v", r, err)
 	}
+	if want := "This is small-q8_0.gguf. There are also: big-00001-of-00003.gguf, small.gguf."; r.Notes[0] != want {
+		t.Errorf("three models: %q, want %q", r.Notes, want)
+	}
+	if r, err := Variant(fsys, "BIG-00001-of-00003.gguf"); err != nil || r.Parameters != 60 {
+		t.Errorf("the one of three parts: %+v, %v", r, err)
+	}
+	if _, err := Variant(fsys, "Q4_0"); hub.CodeOf(err) != hub.CodeInvalid || !strings.Contains(err.Error(), "small-q8_0.gguf\n  small.gguf") {
+		t.Errorf("a model that is not there: %v", err)
+	}
+	delete(fsys, "small-q8_0.gguf")
 	for name, parts := range map[string]int{"small.gguf": 1, "big-00002-of-00003.gguf": 3} {
 		if r, err := ModelFile(fsys, name); err != nil || len(r.WeightFiles) != parts {
 			t.Errorf("%s: %+v, %v", name, r, err)
