@@ -52,7 +52,9 @@ func (a *App) buildHandler() error {
 	}
 	rt := &root{
 		fixed: http.NewServeMux(),
-		api:   hubapi.New(hubapi.Config{Repos: a.Repos, Actor: actor, Base: a.Base, MintXet: tokens.Mint, Address: address}),
+		api: hubapi.New(hubapi.Config{
+			Repos: a.Repos, Actor: actor, Base: a.Base, MintXet: tokens.Mint, Address: address, Version: a.db.Version,
+		}),
 		git: githttp.New(githttp.Config{
 			Repos: a.Repos, LFS: a.lfs, Actor: actor, Base: a.Base, MintXet: tokens.Mint, Challenge: authapi.Challenge,
 			MultipartAbove: a.Config.LFSMultipartAbove, PartSize: a.Config.LFSPartSize,
@@ -74,6 +76,9 @@ func (a *App) buildHandler() error {
 // ServeHTTP routes on the escaped path: a ServeMux would refuse the Hub's URL
 // shapes, and clean "//" out of file names.
 func (rt *root) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if rt.api.ServeKnown(w, r) {
+		return
+	}
 	if strings.HasPrefix(r.Host, "datasets-server.") {
 		// The datasets library asks a host beside the hub for its viewer.
 		httpx.WriteError(w, r, hub.Errorf(hub.CodeNotFound, "This hub does not offer the dataset viewer API."))

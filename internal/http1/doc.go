@@ -16,7 +16,7 @@
 //   - The context of a request does not end, not even when its client goes away;
 //     a write fails then.
 //   - The request, its URL and the header maps are used again when the handler
-//     has returned.
+//     has returned. The request's header is not to be changed.
 //   - A response is not a Flusher or a Hijacker and has no deadlines of its own.
 //     Its header goes out with the first bytes of its body.
 //   - A response of more than a little that does not state its Content-Length

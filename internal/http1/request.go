@@ -16,6 +16,11 @@ type request struct {
 	header http.Header
 	values []string // one for each field
 
+	// last is the head of the latest request, if it has one Range: all but
+	// last[from:to] is what the head of the next one may have in common with it.
+	last     []byte
+	from, to int
+
 	// parsed is the URL of the target of an earlier request. Most requests of a
 	// connection are for another range of the same file.
 	parsed     url.URL
@@ -28,6 +33,48 @@ type request struct {
 // parse parses the head of a request. It reports false if anything about it is
 // wrong or special, which is for net/http to judge.
 func (q *request) parse(head []byte) bool {
+	if q.again(head) {
+		return true
+	}
+	q.last = q.last[:0]
+	if !q.parseAll(head) {
+		return false
+	}
+	q.remember(head)
+	return true
+}
+
+// again takes the head of a request that asks for another range than the latest
+// one, and is the same otherwise. It reports false if it is not.
+func (q *request) again(head []byte) bool {
+	if len(q.last) == 0 || len(head) < q.from+len(q.last)-q.to {
+		return false
+	}
+	value, after := head[q.from:len(head)-(len(q.last)-q.to)], q.last[q.to:]
+	if !bytes.HasPrefix(head, q.last[:q.from]) || !bytes.HasSuffix(head, after) || !every(value, valueChar) {
+		return false
+	}
+	q.header["Range"][0] = string(bytes.Trim(value, " \t")) // there is one: remember has seen it
+	return true
+}
+
+// remember keeps the head of a request for again.
+func (q *request) remember(head []byte) {
+	if len(q.header["Range"]) != 1 {
+		return
+	}
+	for _, name := range [...]string{"\r\nRange:", "\r\nrange:"} { // as they are written
+		if at := bytes.Index(head, []byte(name)); at >= 0 {
+			q.from = at + len(name)
+			q.to = q.from + bytes.IndexByte(head[q.from:], '\r')
+			q.last = append(q.last, head...)
+			return
+		}
+	}
+}
+
+// parseAll is parse for any head.
+func (q *request) parseAll(head []byte) bool {
 	lines, ok := bytes.CutSuffix(head, []byte("\r\n\r\n"))
 	if !ok {
 		return false
@@ -86,11 +133,12 @@ func (q *request) add(name, value string) bool {
 // build makes the request that net/http would. It is lent, too.
 func (q *request) build(remote string) (*http.Request, bool) {
 	if q.target != q.parsedFrom {
-		u, err := url.ParseRequestURI(q.target)
+		target := strings.Clone(q.target) // handlers may keep it, and not the rest of the head
+		u, err := url.ParseRequestURI(target)
 		if err != nil || u.Scheme != "" || u.Host != "" {
 			return nil, false
 		}
-		q.parsed, q.parsedFrom = *u, q.target
+		q.parsed, q.parsedFrom = *u, target
 	}
 	q.lentURL = q.parsed // handlers may change theirs
 	q.lent = http.Request{
@@ -101,7 +149,7 @@ func (q *request) build(remote string) (*http.Request, bool) {
 	return &q.lent, true
 }
 
-func every(s string, ok func(byte) bool) bool {
+func every[T string | []byte](s T, ok func(byte) bool) bool {
 	for i := range len(s) {
 		if !ok(s[i]) {
 			return false

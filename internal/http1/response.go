@@ -15,6 +15,7 @@ type response struct {
 	conn   *conn
 	isHead bool // the request is a HEAD
 	header http.Header
+	fields []string // more of them, as they travel
 
 	status int    // 0 before WriteHeader
 	head   []byte // status line and header fields, until they are sent
@@ -38,14 +39,19 @@ const heldBytes = 16 << 10
 func (w *response) reset(c *conn, isHead bool) {
 	header := w.header // which belongs to the handler until it returns
 	if header == nil {
-		header = make(http.Header, 24)
+		header = make(http.Header, 8)
 	}
 	clear(header)
-	*w = response{conn: c, isHead: isHead, header: header, head: w.head[:0], held: w.held[:0], gathered: w.gathered[:0]}
+	*w = response{conn: c, isHead: isHead, header: header, fields: w.fields[:0], head: w.head[:0], held: w.held[:0], gathered: w.gathered[:0]}
 }
 
 // Header implements http.ResponseWriter.
 func (w *response) Header() http.Header { return w.header }
+
+// AddFields takes header fields that are ready to be sent: lines with their ends.
+// Nothing is looked for in them, so that they must not be what has a meaning
+// here: Connection, Content-Length, Date.
+func (w *response) AddFields(text string) { w.fields = append(w.fields, text) }
 
 // WriteHeader implements http.ResponseWriter. Informational responses are not
 // sent.
@@ -86,6 +92,9 @@ func (w *response) format() {
 	b = append(b, ' ')
 	b = append(b, http.StatusText(w.status)...)
 	b = append(b, "\r\n"...)
+	for _, text := range w.fields {
+		b = append(b, text...)
+	}
 	for name, values := range w.header {
 		if name == "Connection" {
 			continue

@@ -24,6 +24,8 @@ type Config struct {
 	MintXet api.MintXet
 	// Address tells clients apart for the download count.
 	Address func(*http.Request) string
+	// Version is store.DB.Version.
+	Version func() (version uint64, exact bool)
 }
 
 // Server answers the repository API.
@@ -33,13 +35,17 @@ type Server struct {
 	base    func(*http.Request) string
 	mint    api.MintXet
 	address func(*http.Request) string
+	version func() (version uint64, exact bool)
 	global  *http.ServeMux
-	links   linkCache
+	known   knownFiles
 }
 
 // New makes a Server.
 func New(cfg Config) *Server {
-	s := &Server{repos: cfg.Repos, actor: cfg.Actor, base: cfg.Base, mint: cfg.MintXet, address: cfg.Address, global: http.NewServeMux()}
+	s := &Server{
+		repos: cfg.Repos, actor: cfg.Actor, base: cfg.Base, mint: cfg.MintXet, address: cfg.Address, version: cfg.Version,
+		global: http.NewServeMux(),
+	}
 	handle := func(pattern string, h httpx.Handler) { s.global.Handle(pattern, h) }
 	handle("POST /api/repos/create", s.createRepo)
 	handle("DELETE /api/repos/delete", s.deleteRepo)
@@ -138,22 +144,6 @@ func (s *Server) ServeRepo(w http.ResponseWriter, r *http.Request, route api.Rou
 	}).ServeHTTP(w, r)
 }
 
-// ServeFile answers the resolve and raw URLs.
-func (s *Server) ServeFile(w http.ResponseWriter, r *http.Request, route api.Route) {
-	httpx.NoteSurface(r.Context(), "resolve")
-	httpx.Handler(func(w http.ResponseWriter, r *http.Request) error {
-		if r.Method != http.MethodGet && r.Method != http.MethodHead {
-			w.Header().Set("Allow", "GET, HEAD")
-			return unknownRoute(r)
-		}
-		rp, err := s.open(w, r, route, authz.Read)
-		if rp == nil || err != nil {
-			return err
-		}
-		return s.file(w, r, route, rp)
-	}).ServeHTTP(w, r)
-}
-
 // missing answers a verb that is not built: first whether the repository is
 // there at all, as the Hub does.
 func (s *Server) missing(r *http.Request, route api.Route) error {
@@ -181,6 +171,11 @@ func (s *Server) open(w http.ResponseWriter, r *http.Request, route api.Route, r
 	if err != nil {
 		return nil, err
 	}
+	return s.openAs(w, r, actor, route, right)
+}
+
+// openAs is open for a known actor.
+func (s *Server) openAs(w http.ResponseWriter, r *http.Request, actor hub.Actor, route api.Route, right authz.Right) (*repo.Repo, error) {
 	id, err := route.ID()
 	if err != nil {
 		return nil, hub.ErrRepoNotFound // an id that cannot exist does not
