@@ -109,6 +109,11 @@ type sequence struct {
 func (e *Engine) Run(ctx context.Context, ws *nn.Workspace, requests ...*Request) ([]Result, error) {
 	results := make([]Result, len(requests))
 	var running []*sequence
+	defer func() {
+		for _, s := range running {
+			e.keep(s)
+		}
+	}()
 	for i, r := range requests {
 		s, err := e.begin(r, &results[i])
 		if err != nil {
@@ -116,12 +121,8 @@ func (e *Engine) Run(ctx context.Context, ws *nn.Workspace, requests ...*Request
 		}
 		running = append(running, s)
 	}
-	// What the first pass of all takes together is bounded.
-	share := max(1, prefillTokens/len(running))
-	for _, s := range running {
-		if err := e.prefill(ctx, ws, s, share); err != nil {
-			return nil, err
-		}
+	if err := e.readPrompts(ctx, ws, running); err != nil {
+		return nil, err
 	}
 	var batch nn.Batch
 	for {
@@ -154,10 +155,56 @@ func (e *Engine) Run(ctx context.Context, ws *nn.Workspace, requests ...*Request
 			row++
 		}
 	}
-	for _, s := range running {
-		e.prefix.put(s.request, s.sampler.IDs()[:s.kv.Len()], s.kv, s.long)
-	}
 	return results, nil
+}
+
+// keep remembers a sequence, as far as it came, for prompts that begin alike.
+func (e *Engine) keep(s *sequence) {
+	if s.kv == nil || s.kv.Len() == 0 {
+		return // ended before
+	}
+	if n := s.kv.Len(); !e.stretched(n) {
+		e.prefix.put(s.request, s.sampler.IDs()[:n], s.kv, s.long)
+	}
+}
+
+// readPrompts runs all prompts but for their last tokens, which the first pass
+// of all takes. A prompt that several sequences have is run once.
+func (e *Engine) readPrompts(ctx context.Context, ws *nn.Workspace, running []*sequence) error {
+	share := max(1, prefillTokens/len(running)) // bounds that pass
+	for i, s := range running {
+		same := func(other *sequence) bool { return s.begins(other) }
+		if first := slices.IndexFunc(running[:i], same); first >= 0 {
+			s.kv, s.pending = running[first].kv.Fork(running[first].kv.Len()), slices.Clone(running[first].pending)
+			continue
+		}
+		last := share
+		if slices.ContainsFunc(running[i+1:], same) {
+			last = 1
+		}
+		s.kv = e.remembered(s)
+		s.result.Reused = s.kv.Len()
+		s.pending = slices.Clone(s.request.Prompt[s.kv.Len():])
+		if err := e.prefill(ctx, ws, s, last); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// begins reports whether two sequences have the same prompt and encoded input.
+func (s *sequence) begins(other *sequence) bool {
+	return s.request.Memory == other.request.Memory && slices.Equal(s.request.Prompt, other.request.Prompt)
+}
+
+// remembered is what is known of the beginning of a prompt.
+func (e *Engine) remembered(s *sequence) *nn.KV {
+	if !e.stretched(s.prompt) {
+		if kv := e.prefix.take(s.request, s.long); kv != nil {
+			return kv
+		}
+	}
+	return e.newKV()
 }
 
 // pass runs the network, and lets the sequences remember the batch's tokens if
@@ -205,11 +252,6 @@ func (e *Engine) begin(r *Request, result *Result) (*sequence, error) {
 	}
 	s := &sequence{request: r, sampler: sampler, prompt: len(r.Prompt), total: r.Config.MaxTotal(len(r.Prompt), e.model.MaxPosition()), result: result}
 	s.long = e.long(len(r.Prompt))
-	if s.kv = e.prefix.take(r, s.long); s.kv == nil {
-		s.kv = e.newKV()
-	}
-	result.Reused = s.kv.Len()
-	s.pending = slices.Clone(r.Prompt[s.kv.Len():])
 	return s, nil
 }
 
@@ -235,6 +277,16 @@ type rescaled interface{ Long(length int) bool }
 func (e *Engine) long(length int) bool {
 	m, ok := e.model.(rescaled)
 	return ok && m.Long(length)
+}
+
+// stretched is implemented by models whose angles depend on the length of a
+// text that is over some length (dynamic NTK): what is known of it is of no use
+// to a text of another length.
+type stretched interface{ Stretched(length int) bool }
+
+func (e *Engine) stretched(length int) bool {
+	m, ok := e.model.(stretched)
+	return ok && m.Stretched(length)
 }
 
 // renew computes a sequence anew that has just become long.

@@ -159,6 +159,7 @@ type Decoder struct {
 
 	shape       KVShape
 	maxPosition int
+	rope        *Rope // nil if texts of all lengths turn by the same angles
 }
 
 // NewDecoder reads model.embed_tokens and lm_head, or ties the two.
@@ -178,6 +179,19 @@ func DecoderOf(embed Embedding, head Linear, c *DecoderConfig) Decoder {
 		shape: KVShape{Layers: c.NumHiddenLayers, Heads: c.NumKeyValueHeads, Dim: c.HeadDim},
 	}
 }
+
+// Extend tells the decoder of the scaling of its rope, which may be made for
+// longer texts than max_position_embeddings says: as vLLM, and unlike
+// transformers, which refuses no length, a decoder here takes as many tokens as
+// the scaling's factor says.
+func (d *Decoder) Extend(r *Rope) {
+	d.rope = r
+	d.maxPosition = max(d.maxPosition, r.Reach)
+}
+
+// Stretched reports whether the angles of a text of so many tokens depend on
+// its length, so that nothing known of it is of use to another.
+func (d *Decoder) Stretched(length int) bool { return d.rope != nil && d.rope.Stretched(length) }
 
 // Logits runs the asked-for rows of a batch through the last norm and the
 // output layer: (outputs, vocabulary).

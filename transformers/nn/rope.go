@@ -83,6 +83,10 @@ type Rope struct {
 	// otherwise (0, d/2), (1, d/2+1), … as in transformers.
 	Interleaved bool
 
+	// Reach is the longest text that a scaling is made for, in tokens; 0 if that
+	// is the network's max_position_embeddings.
+	Reach int
+
 	dim     int       // how many numbers of a head are rotated
 	inv     []float64 // dim/2 frequencies
 	long    []float64 // frequencies of sequences over longAt, nil if the same
@@ -116,12 +120,15 @@ func NewRope(p RopeParameters, headDim, maxPosition int) (*Rope, error) {
 		for i := range r.inv {
 			r.inv[i] /= p.Factor
 		}
+		r.Reach = reach(p.Factor, maxPosition)
 	case "dynamic":
 		r.dynamic, r.longAt = p.Factor, maxPosition
+		r.Reach = reach(p.Factor, maxPosition)
 	case "llama3":
 		r.scaleLlama3(p, float64(original))
 	case "yarn":
 		r.scaleYarn(p, float64(original))
+		r.Reach = reach(p.Factor, original)
 	case "longrope", "su":
 		return r, r.scaleLong(p, original, maxPosition)
 	default:
@@ -129,6 +136,9 @@ func NewRope(p RopeParameters, headDim, maxPosition int) (*Rope, error) {
 	}
 	return r, nil
 }
+
+// reach is so many times n, or a length that no text has.
+func reach(factor float64, n int) int { return int(math.Min(factor*float64(n), 1<<30)) }
 
 func frequencies(inv []float64, theta float64) []float64 {
 	for i := range inv {
@@ -224,6 +234,10 @@ func (r *Rope) Divide(factors []float32) {
 // Long reports whether a text of so many tokens turns by other angles than a
 // short one.
 func (r *Rope) Long(length int) bool { return r.longAt > 0 && length > r.longAt }
+
+// Stretched reports whether the angles of a text of so many tokens depend on
+// its length.
+func (r *Rope) Stretched(length int) bool { return r.dynamic > 0 && length > r.longAt }
 
 // Pairs is how many pairs of a head's numbers are rotated.
 func (r *Rope) Pairs() int { return r.dim / 2 }

@@ -56,6 +56,7 @@ func New(config json.RawMessage, w checkpoint.Weights) (*Model, error) {
 	if m.rope, err = c.Rope(w, "", 10000); err != nil {
 		return nil, fmt.Errorf("gemma2: %w", err)
 	}
+	m.Extend(m.rope)
 	for i := range c.NumHiddenLayers {
 		a := c.Attention(i)
 		a.Scale = c.QueryScale(c.QueryPreAttnScalar)

@@ -45,6 +45,7 @@ func New(config json.RawMessage, w checkpoint.Weights) (*Model, error) {
 	if m.rope, err = c.Rope(w, "", 10000); err != nil {
 		return nil, fmt.Errorf("qwen2: %w", err)
 	}
+	m.Extend(m.rope)
 	for i := range c.NumHiddenLayers {
 		l := w.Sub("model").Layer("layers", i)
 		layer, err := nn.NewDecoderLayer(l, &c.DecoderConfig, c.Attention(i))
