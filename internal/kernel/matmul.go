@@ -36,82 +36,112 @@ const (
 type Scratch struct {
 	task  matmulTask
 	quant quantTask
+	one   [1]Product
+}
+
+// Product is a weight that x is multiplied by, and what becomes of x·wᵀ.
+type Product struct {
+	W    *Matrix
+	Dst  []float32         // (n, W.Rows)
+	Add  bool              // to what Dst holds, instead of replacing it
+	Bias []float32         // (W.Rows), added to every row; nil: none
+	Act  func(x []float32) // elementwise, in place, at last; nil: none
+}
+
+// finish adds the bias to columns [from, from+cols) of the n rows of Dst and
+// applies the activation: by the thread that just wrote them.
+func (p *Product) finish(n, from, cols int) {
+	if p.Bias == nil && p.Act == nil {
+		return
+	}
+	for i := range n {
+		at := i*p.W.Rows + from
+		row := p.Dst[at : at+cols]
+		if p.Bias != nil {
+			Add(row, p.Bias[from:from+cols])
+		}
+		if p.Act != nil {
+			p.Act(row)
+		}
+	}
 }
 
 // MatMul writes dst (n, w.Rows) = x (n, w.Cols) · wᵀ, on all threads of the pool.
 // Products with F32, F16 and BF16 weights are sums in float32 whose order depends
-// neither on n nor on the number of threads. It panics if dst or x is too short.
+// on no number of threads, and on n only by whether there are rows enough to pack the
+// weights for (see the package comment). It panics if dst or x is too short.
 func MatMul(p *Pool, s *Scratch, dst, x []float32, n int, w *Matrix) {
-	if w.Type.Quantised() {
-		t := &s.quant
-		t.weights, t.dst = append(t.weights[:0], w), append(t.dst[:0], dst)
-		t.run(p, quantAt(active), x, n)
-		return
-	}
-	t := &s.task
-	t.weights, t.dst = append(t.weights[:0], w), append(t.dst[:0], dst)
-	t.run(p, x, n)
+	s.one[0] = Product{W: w, Dst: dst}
+	MatMulMany(p, s, x, n, s.one[:])
 }
 
-// MatMulMany multiplies one x by several weights with as many columns, in one
-// parallel region, or two if only some are quantised:
-// dst[i] (n, w[i].Rows) = x (n, w[i].Cols) · w[i]ᵀ.
-func MatMulMany(p *Pool, s *Scratch, dst [][]float32, x []float32, n int, w []*Matrix) {
-	if len(dst) != len(w) {
-		panic(fmt.Sprintf("kernel: %d results for %d weights", len(dst), len(w)))
-	}
+// MatMulMany multiplies one x (n, cols) by several weights with as many columns,
+// in one parallel region, or two if only some are quantised.
+func MatMulMany(p *Pool, s *Scratch, x []float32, n int, products []Product) {
 	t, q := &s.task, &s.quant
-	t.weights, t.dst = t.weights[:0], t.dst[:0]
-	q.weights, q.dst = q.weights[:0], q.dst[:0]
-	for i, m := range w {
-		if m.Type.Quantised() {
-			q.weights, q.dst = append(q.weights, m), append(q.dst, dst[i])
+	t.products, q.products = t.products[:0], q.products[:0]
+	for _, m := range products {
+		if m.W.Type.Quantised() {
+			q.products = append(q.products, m)
 		} else {
-			t.weights, t.dst = append(t.weights, m), append(t.dst, dst[i])
+			t.products = append(t.products, m)
 		}
 	}
 	t.run(p, x, n)
 	q.run(p, quantAt(active), x, n)
+	clear(t.products)
+	clear(q.products)
+	s.one[0] = Product{}
 }
 
-// matmulTask is a product being computed. Parts number blocks of rows through
-// all weights.
+// check panics unless the products hold what the shapes say. It returns the
+// number of rows of all weights.
+func check(products []Product, x []float32, n int) (rows int) {
+	cols := products[0].W.Cols
+	for i := range products {
+		p := &products[i]
+		if p.W.Cols != cols || len(x) < n*cols || len(p.Dst) < n*p.W.Rows || p.Bias != nil && len(p.Bias) < p.W.Rows {
+			panic(fmt.Sprintf("kernel: (%d, %d) = (%d, %d) · (%d, %d)ᵀ with %d and %d elements and a bias of %d",
+				n, p.W.Rows, n, cols, p.W.Rows, p.W.Cols, len(p.Dst), len(x), len(p.Bias)))
+		}
+		rows += p.W.Rows
+	}
+	return rows
+}
+
+// matmulTask is a product with float weights being computed. Parts number blocks
+// of rows through all weights.
 type matmulTask struct {
-	weights  []*Matrix
-	dst      [][]float32
+	products []Product
 	x        []float32
 	n, ld    int // rows of x, and how far apart they are
 	partRows int
 	padded   []float32 // x with its rows apart, if they are crowded
+	panels   panelCut
 
 	mu   sync.Mutex
-	free [][]float32 // dequantised rows, between parts
+	free [][]float32 // dequantised rows and panels, between parts
 }
 
 func (t *matmulTask) run(p *Pool, x []float32, n int) {
-	if len(t.weights) == 0 || n == 0 {
+	if len(t.products) == 0 || n == 0 {
 		return
 	}
-	rows, cols := 0, t.weights[0].Cols
-	for i, w := range t.weights {
-		if w.Cols != cols || len(x) < n*cols || len(t.dst[i]) < n*w.Rows {
-			panic(fmt.Sprintf("kernel: (%d, %d) = (%d, %d) · (%d, %d)ᵀ with %d and %d elements",
-				n, w.Rows, n, cols, w.Rows, w.Cols, len(t.dst[i]), len(x)))
-		}
-		rows += w.Rows
+	rows, cols := check(t.products, x, n), t.products[0].W.Cols
+	t.x, t.n, t.ld = x, n, cols
+	if t.runPanels(p) {
+		t.x = nil
+		return
 	}
 	t.partRows = min(max(rows/(partsPerThread*p.Threads())&^7, minPartRows), maxPartRows)
 	parts := 0
-	for _, w := range t.weights {
-		parts += t.parts(w)
+	for i := range t.products {
+		parts += t.parts(t.products[i].W)
 	}
-	t.x, t.n, t.ld = x, n, cols
 	if n >= minPadRows && cols > 0 && cols%crowdedCols == 0 && active != levelPortable {
 		t.pad(p)
 	}
 	p.Run(parts, t)
-	clear(t.weights)
-	clear(t.dst)
 	t.x = nil
 }
 
@@ -144,22 +174,26 @@ func (t *matmulTask) parts(w *Matrix) int { return (w.Rows + t.partRows - 1) / t
 
 // Part multiplies one block of rows.
 func (t *matmulTask) Part(part int) {
-	for i, w := range t.weights {
-		if parts := t.parts(w); part >= parts {
+	for i := range t.products {
+		m := &t.products[i]
+		if parts := t.parts(m.W); part >= parts {
 			part -= parts
 			continue
 		}
 		from := part * t.partRows
-		t.multiply(t.dst[i], w, from, min(t.partRows, w.Rows-from))
+		rows := min(t.partRows, m.W.Rows-from)
+		t.multiply(m, from, rows)
+		m.finish(t.n, from, rows)
 		return
 	}
 }
 
-// multiply writes the columns [from, from+rows) of dst.
-func (t *matmulTask) multiply(dst []float32, w *Matrix, from, rows int) {
+// multiply writes the columns [from, from+rows) of a result.
+func (t *matmulTask) multiply(m *Product, from, rows int) {
+	w := m.W
 	size := w.Type.RowBytes(w.Cols)
 	data := w.Data[from*size : (from+rows)*size]
-	p := gemm{t: w.Type, dst: dst[from:], ldd: w.Rows, a: t.x, lda: t.ld, b: unsafe.SliceData(data), ldb: w.Cols, m: t.n, n: rows}
+	p := gemm{t: w.Type, dst: m.Dst[from:], ldd: w.Rows, a: t.x, lda: t.ld, b: unsafe.SliceData(data), ldb: w.Cols, m: t.n, n: rows}
 	if w.Type.Quantised() || w.Type != F32 && !halvesInPlace(w.Cols) {
 		block := t.take(rows * w.Cols)
 		defer t.give(block)
@@ -175,7 +209,9 @@ func (t *matmulTask) multiply(dst []float32, w *Matrix, from, rows int) {
 		q.k = min(step, w.Cols-k)
 		q.a = p.a[k:]
 		q.b = (*byte)(unsafe.Add(unsafe.Pointer(p.b), k*p.t.BlockBytes()))
-		q.add = min(k, 1)
+		if q.add = min(k, 1); m.Add {
+			q.add = 1
+		}
 		q.dot()
 	}
 }

@@ -189,7 +189,7 @@ func TestMatMul(t *testing.T) {
 					m1, m2 := store(t, typ, 75, cols, w1), store(t, typ, 3, cols, w2)
 					x := random(r, n*cols, 1)
 					dst := [][]float32{random(r, n*75, 0), random(r, n*3, 1)}
-					MatMulMany(p, &s, dst, x, n, []*Matrix{&m1, &m2})
+					MatMulMany(p, &s, x, n, []Product{{W: &m1, Dst: dst[0]}, {W: &m2, Dst: dst[1]}})
 					one := make([]float32, 75)
 					for i := range n {
 						for j := range 78 {

@@ -84,7 +84,7 @@ func BenchmarkQuantMatMul(b *testing.B) {
 					var task quantTask
 					i := 0
 					for b.Loop() {
-						task.weights, task.dst = append(task.weights[:0], &weights[i%len(weights)]), append(task.dst[:0], dst)
+						task.products = append(task.products[:0], Product{W: &weights[i%len(weights)], Dst: dst})
 						task.run(pool, k.quantKernels, x, n)
 						i++
 					}

@@ -1,9 +1,6 @@
 package kernel
 
-import (
-	"fmt"
-	"sync"
-)
+import "sync"
 
 const (
 	// chunkCols is how many columns are packed before they are multiplied, so
@@ -22,36 +19,36 @@ const (
 // activations are quantised into tiles, then parts, each of which is a few panels
 // of one weight, are packed and multiplied by all tiles.
 type quantTask struct {
-	kernels *quantKernels
-	weights []*Matrix
-	dst     [][]float32
-	x       []float32
-	n, cols int
-	tile    int // rows of x in a tile; the last may have fewer
-	part    int // panels in a part
+	kernels  *quantKernels
+	products []Product
+	x        []float32
+	n, cols  int
+	tile     int // rows of x in a tile; the last may have fewer
+	part     int // panels in a part
 
 	tiles   [tileFormats][]byte // by chunks, then tiles, then blocks
 	needed  [tileFormats]*format
 	buffers buffers
 }
 
-// run writes dst[i] (n, weights[i].Rows) = x (n, cols) · weights[i]ᵀ. All weights
-// are quantised and have cols columns.
+// run computes the products of x (n, cols). All weights are quantised.
 func (t *quantTask) run(p *Pool, k *quantKernels, x []float32, n int) {
-	if n == 0 || len(t.weights) == 0 {
+	if n == 0 || len(t.products) == 0 {
 		return
 	}
-	t.kernels, t.x, t.n, t.cols = k, x, n, t.weights[0].Cols
+	check(t.products, x, n)
+	t.kernels, t.x, t.n, t.cols = k, x, n, t.products[0].W.Cols
 	panels, limit := 0, maxTile
 	clear(t.needed[:])
-	for i, w := range t.weights {
-		if w.Cols != t.cols || len(x) < n*t.cols || len(t.dst[i]) < n*w.Rows {
-			panic(fmt.Sprintf("kernel: (%d, %d) = (%d, %d) · (%d, %d)ᵀ with %d and %d elements",
-				n, w.Rows, n, t.cols, w.Rows, w.Cols, len(t.dst[i]), len(x)))
-		}
+	for i := range t.products {
+		m := &t.products[i]
+		w := m.W
 		panels += panelsOf(w)
 		if t.cols == 0 {
-			clear(t.dst[i][:n*w.Rows])
+			if !m.Add {
+				clear(m.Dst[:n*w.Rows])
+			}
+			m.finish(n, 0, w.Rows)
 			continue
 		}
 		f := &formats[w.Type]
@@ -76,12 +73,10 @@ func (t *quantTask) run(p *Pool, k *quantKernels, x []float32, n int) {
 	}
 	t.part = min(max(panels/(8*p.Threads()), 1), 2*panelsPerGroup)
 	parts := 0
-	for i := range t.weights {
+	for i := range t.products {
 		parts += t.parts(i)
 	}
 	p.Run(parts, t)
-	clear(t.weights)
-	clear(t.dst)
 	t.x = nil
 }
 
@@ -140,19 +135,23 @@ func (t *quantTask) Part(part int) {
 	if t.n <= t.tile {
 		group = 1 // a panel is used once: while it is in the first cache
 	}
-	w := t.weights[i]
-	end := min((part+1)*t.part, panelsOf(w))
+	m := &t.products[i]
+	end := min((part+1)*t.part, panelsOf(m.W))
 	for panel := part * t.part; panel < end; panel += group {
-		t.multiply(b, w, t.dst[i], panel, min(group, end-panel))
+		count := min(group, end-panel)
+		t.multiply(b, m, panel, count)
+		from := panel * panelRows
+		m.finish(t.n, from, min(count*panelRows, m.W.Rows-from))
 	}
 }
 
 // parts is the number of parts of weight i.
-func (t *quantTask) parts(i int) int { return (panelsOf(t.weights[i]) + t.part - 1) / t.part }
+func (t *quantTask) parts(i int) int { return (panelsOf(t.products[i].W) + t.part - 1) / t.part }
 
-// multiply computes count panels of w from panel on. Meanwhile it asks for the
-// panels after them.
-func (t *quantTask) multiply(b *panelBuffer, w *Matrix, dst []float32, panel, count int) {
+// multiply computes count panels of a weight from panel on. Meanwhile it asks
+// for the panels after them.
+func (t *quantTask) multiply(b *panelBuffer, m *Product, panel, count int) {
+	w, dst := m.W, m.Dst
 	f, tiles := &formats[w.Type], (t.n+t.tile-1)/t.tile
 	size := count * panelRows * w.Type.RowBytes(w.Cols)
 	next := ahead{w.Data[min(len(w.Data), (panel*panelRows)*w.Type.RowBytes(w.Cols)+size):]}
@@ -168,20 +167,20 @@ func (t *quantTask) multiply(b *panelBuffer, w *Matrix, dst []float32, panel, co
 			}
 		}
 		sum := 1
-		if at == 0 {
+		if at == 0 && !m.Add {
 			sum = 0
 		}
 		for i := range tiles {
-			tile, m := t.tileBlock(f, c, i), t.tileRows(i)
+			tile, rows := t.tileBlock(f, c, i), t.tileRows(i)
 			for p := range count {
 				r := (panel + p) * panelRows
 				out, ldd := dst[i*t.tile*w.Rows+r:], w.Rows
 				if r+panelRows > w.Rows {
-					t.multiplyLast(b, w, out, p, tile, c, m, sum)
+					t.multiplyLast(b, w, out, p, tile, c, rows, sum)
 					continue
 				}
 				soon, step := next.take(c.cols/f.cols*productLines, &b.panels[p][0])
-				t.kernels.product[f.product](&out[0], ldd, &b.panels[p][0], &tile[0], c.cols/f.cols, m, sum, soon, step)
+				t.kernels.product[f.product](&out[0], ldd, &b.panels[p][0], &tile[0], c.cols/f.cols, rows, sum, soon, step)
 			}
 		}
 	}

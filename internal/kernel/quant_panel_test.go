@@ -254,7 +254,7 @@ func TestQuantMatMul(t *testing.T) {
 				}
 				x := randomFloats(r, s.n*s.cols)
 				got := randomFloats(r, s.n*s.rows)
-				task := quantTask{weights: []*Matrix{&w}, dst: [][]float32{got}}
+				task := quantTask{products: []Product{{W: &w, Dst: got}}}
 				task.run(pool, k.quantKernels, x, s.n)
 				checkProduct(t, fmt.Sprintf("%s %s %v", k.name, typ, s), &w, x, got, s.n)
 			}
@@ -295,20 +295,20 @@ func TestQuantMatMulAgrees(t *testing.T) {
 		}
 		x := randomFloats(r, n*cols)
 		want := make([]float32, n*rows)
-		task := quantTask{weights: []*Matrix{&w}, dst: [][]float32{want}}
+		task := quantTask{products: []Product{{W: &w, Dst: want}}}
 		task.run(pool, &portableQuant, x, n)
 		for _, k := range quantLevels() {
 			whole := make([]float32, n*rows)
-			task := quantTask{weights: []*Matrix{&w}, dst: [][]float32{whole}}
+			task := quantTask{products: []Product{{W: &w, Dst: whole}}}
 			task.run(pool, k.quantKernels, x, n)
 			for _, step := range []int{1, 3, 8, n} {
 				got := make([]float32, n*rows)
 				task := quantTask{}
 				for i := 0; i < n; i += step {
 					m := min(step, n-i)
-					task.weights, task.dst = append(task.weights, &w), append(task.dst, got[i*rows:(i+m)*rows])
+					task.products = append(task.products, Product{W: &w, Dst: got[i*rows : (i+m)*rows]})
 					task.run(pool, k.quantKernels, x[i*cols:(i+m)*cols], m)
-					task.weights, task.dst = task.weights[:0], task.dst[:0]
+					task.products = task.products[:0]
 				}
 				for i := range want {
 					if d := math.Abs(float64(got[i] - want[i])); !(d < 5e-5) {
@@ -361,25 +361,25 @@ func TestQuantMatMulAllocatesNothing(t *testing.T) {
 	pool := NewPool(2)
 	defer pool.Close()
 	weights := make([]Matrix, len(quantTypes))
-	dst := make([][]float32, len(quantTypes))
-	ptr := make([]*Matrix, len(quantTypes))
+	products := make([]Product, len(quantTypes))
 	const n, rows, cols = 3, 40, 512
 	for i, typ := range quantTypes {
 		w, err := NewMatrix(typ, rows, cols, randomBlocks(r, typ, rows, cols))
 		if err != nil {
 			t.Fatal(err)
 		}
-		weights[i], ptr[i], dst[i] = w, &weights[i], make([]float32, n*rows)
+		weights[i] = w
+		products[i] = Product{W: &weights[i], Dst: make([]float32, n*rows)}
 	}
 	x := randomFloats(r, n*cols)
 	var s Scratch
-	MatMulMany(pool, &s, dst, x, n, ptr)
-	for i, w := range ptr {
-		checkProduct(t, w.Type.String(), w, x, dst[i], n)
+	MatMulMany(pool, &s, x, n, products)
+	for _, p := range products {
+		checkProduct(t, p.W.Type.String(), p.W, x, p.Dst, n)
 	}
 	allocs := testing.AllocsPerRun(20, func() {
-		MatMulMany(pool, &s, dst, x, n, ptr)
-		MatMul(pool, &s, dst[0], x, n, ptr[0])
+		MatMulMany(pool, &s, x, n, products)
+		MatMul(pool, &s, products[0].Dst, x, n, products[0].W)
 	})
 	if allocs > 0 {
 		t.Errorf("%v allocations per product", allocs)
@@ -400,7 +400,7 @@ func TestQuantMatMulShowsNaN(t *testing.T) {
 			for _, bad := range []float32{float32(math.NaN()), float32(math.Inf(1)), float32(math.Inf(-1))} {
 				x, got := randomFloats(r, n*cols), make([]float32, n*rows)
 				x[cols+r.IntN(cols)] = bad
-				task := quantTask{weights: []*Matrix{&w}, dst: [][]float32{got}}
+				task := quantTask{products: []Product{{W: &w, Dst: got}}}
 				task.run(nil, k.quantKernels, x, n)
 				for i, v := range got {
 					if finite := v-v == 0; finite == (i/rows == 1) {

@@ -78,7 +78,7 @@ func checkProducts(t *testing.T, typ Type, weights []byte, x, want []float32) {
 			for c, v := range elements {
 				size += math.Abs(float64(v) * float64(x[512*i+c]))
 			}
-			task := quantTask{weights: []*Matrix{&w}, dst: [][]float32{got}}
+			task := quantTask{products: []Product{{W: &w, Dst: got}}}
 			task.run(nil, k.quantKernels, x[512*i:512*(i+1)], 1)
 			if d := math.Abs(float64(got[0] - want)); !(d <= 2e-6*size) {
 				t.Errorf("%s %s: product %d: got %v, want %v; of a size of %v", k.name, typ, i, got[0], want, size)

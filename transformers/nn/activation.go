@@ -40,9 +40,12 @@ type MLP struct {
 
 // Forward is (tokens, dim) -> (tokens, dim).
 func (m *MLP) Forward(ws *Workspace, x tensor.Tensor) tensor.Tensor {
-	h := m.Up.Forward(ws, x)
-	m.Act.Apply(ws, h)
-	return m.Down.Forward(ws, h)
+	return m.Down.Forward(ws, m.Up.Activate(ws, x, m.Act))
+}
+
+// AddTo adds Forward of x to y (tokens, dim).
+func (m *MLP) AddTo(ws *Workspace, y, x tensor.Tensor) {
+	m.Down.AddTo(ws, y, m.Up.Activate(ws, x, m.Act))
 }
 
 // GatedMLP is down(act(gate(x)) ⊙ up(x)).

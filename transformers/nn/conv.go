@@ -97,11 +97,8 @@ func (c *Conv2D) Forward(ws *Workspace, p Picture) Picture {
 		x := ws.Arena.New((last-y)*out.Width, c.linear.W.Cols)
 		c.gather(ws, x, p, out.Width, y)
 		part := out.X.Slice(y*out.Width, last*out.Width)
-		kernel.MatMul(ws.Pool, &ws.scratch, part.Data, x.Data, x.Rows(), &c.linear.W)
+		c.linear.multiply(ws, x, kernel.Product{Dst: part.Data})
 		ws.Arena.Release(mark)
-	}
-	if c.linear.Bias != nil {
-		ws.addToRows(out.X, c.linear.Bias)
 	}
 	return out
 }

@@ -88,21 +88,22 @@ type EncoderLayer struct {
 func (l *EncoderLayer) Forward(ws *Workspace, bounds []int, x tensor.Tensor, bias *RelativeBias) {
 	mark := ws.Arena.Mark()
 	if l.NormsAreLast {
-		ws.Add(x, l.attend(ws, bounds, x, bias))
+		l.O.AddTo(ws, x, l.attend(ws, bounds, x, bias))
 		l.AttNorm.ForwardInto(ws, x, x)
-		ws.Add(x, l.MLP.Forward(ws, x))
+		l.MLP.AddTo(ws, x, x)
 		l.MLPNorm.ForwardInto(ws, x, x)
 	} else {
-		ws.Add(x, l.attend(ws, bounds, l.AttNorm.Forward(ws, x), bias))
-		ws.Add(x, l.MLP.Forward(ws, l.MLPNorm.Forward(ws, x)))
+		l.O.AddTo(ws, x, l.attend(ws, bounds, l.AttNorm.Forward(ws, x), bias))
+		l.MLP.AddTo(ws, x, l.MLPNorm.Forward(ws, x))
 	}
 	ws.Arena.Release(mark)
 }
 
+// attend is the attention over x, before its output layer.
 func (l *EncoderLayer) attend(ws *Workspace, bounds []int, x tensor.Tensor, bias *RelativeBias) tensor.Tensor {
 	var qkv [3]tensor.Tensor
 	ForwardMany(ws, x, qkv[:], &l.Q, &l.K, &l.V)
-	return l.O.Forward(ws, l.Full(ws, bounds, qkv[0], qkv[1], qkv[2], bias))
+	return l.Full(ws, bounds, qkv[0], qkv[1], qkv[2], bias)
 }
 
 // EncoderNames are the dotted names of an encoder layer's parts.

@@ -58,54 +58,78 @@ func rows(m kernel.Matrix, lo, hi int) kernel.Matrix {
 // Forward is (tokens, in) -> (tokens, out).
 func (l *Linear) Forward(ws *Workspace, x tensor.Tensor) tensor.Tensor {
 	y := ws.Arena.New(x.Rows(), l.W.Rows)
-	kernel.MatMul(ws.Pool, &ws.scratch, y.Data, x.Data, x.Rows(), &l.W)
-	l.finish(ws, x, y)
+	l.multiply(ws, x, kernel.Product{Dst: y.Data})
 	return y
 }
 
-// finish adds the adapters in force and the bias.
-func (l *Linear) finish(ws *Workspace, x, y tensor.Tensor) {
+// Activate is act of Forward.
+func (l *Linear) Activate(ws *Workspace, x tensor.Tensor, act Activation) tensor.Tensor {
+	y := ws.Arena.New(x.Rows(), l.W.Rows)
+	if l.adapted(ws) { // the adapters come before the activation
+		l.multiply(ws, x, kernel.Product{Dst: y.Data})
+		act.Apply(ws, y)
+		return y
+	}
+	l.multiply(ws, x, kernel.Product{Dst: y.Data, Act: act})
+	return y
+}
+
+// AddTo adds Forward of x to y (tokens, out).
+func (l *Linear) AddTo(ws *Workspace, y, x tensor.Tensor) {
+	l.multiply(ws, x, kernel.Product{Dst: y.Data, Add: true})
+}
+
+// multiply computes the product that p describes, of this layer's weight and
+// bias, and adds the adapters in force to its result.
+func (l *Linear) multiply(ws *Workspace, x tensor.Tensor, p kernel.Product) {
+	p.W, p.Bias = &l.W, l.Bias
+	ws.products = append(ws.products[:0], p)
+	kernel.MatMulMany(ws.Pool, &ws.scratch, x.Data, x.Rows(), ws.products)
+	l.adapt(ws, x, p.Dst)
+}
+
+// adapted reports whether adapters are in force for this layer.
+func (l *Linear) adapted(ws *Workspace) bool {
+	for _, id := range ws.Adapters {
+		if id < len(l.LowRank) && l.LowRank[id] != nil {
+			return true
+		}
+	}
+	return false
+}
+
+// adapt adds the adapters in force to y (tokens, out).
+func (l *Linear) adapt(ws *Workspace, x tensor.Tensor, y []float32) {
 	for _, id := range ws.Adapters {
 		if id < len(l.LowRank) && l.LowRank[id] != nil {
 			addLowRank(ws, l.LowRank[id], x, y)
 		}
 	}
-	if l.Bias != nil {
-		ws.addToRows(y, l.Bias)
-	}
 }
 
-func addLowRank(ws *Workspace, a *checkpoint.LowRank, x, y tensor.Tensor) {
+func addLowRank(ws *Workspace, a *checkpoint.LowRank, x tensor.Tensor, y []float32) {
 	mark := ws.Arena.Mark()
 	down := ws.Arena.New(x.Rows(), a.A.Rows)
 	kernel.MatMul(ws.Pool, &ws.scratch, down.Data, x.Data, x.Rows(), &a.A)
 	kernel.Scale(down.Data, a.Scale)
 	up := ws.Arena.New(x.Rows(), a.B.Rows)
 	kernel.MatMul(ws.Pool, &ws.scratch, up.Data, down.Data, x.Rows(), &a.B)
-	kernel.Add(y.Data, up.Data)
+	kernel.Add(y, up.Data)
 	ws.Arena.Release(mark)
-}
-
-// fusedProducts are the arguments of one kernel.MatMulMany, kept between calls.
-type fusedProducts struct {
-	dst [][]float32
-	w   []*kernel.Matrix
 }
 
 // ForwardMany applies several layers to the same x in one parallel region:
 // query, key and value, or gate and up. The results are in ys, which has the
 // length of layers.
 func ForwardMany(ws *Workspace, x tensor.Tensor, ys []tensor.Tensor, layers ...*Linear) {
-	f := &ws.fused
-	f.dst, f.w = f.dst[:0], f.w[:0]
+	ws.products = ws.products[:0]
 	for i, l := range layers {
 		ys[i] = ws.Arena.New(x.Rows(), l.W.Rows)
-		f.dst = append(f.dst, ys[i].Data)
-		f.w = append(f.w, &l.W)
+		ws.products = append(ws.products, kernel.Product{W: &l.W, Dst: ys[i].Data, Bias: l.Bias})
 	}
-	kernel.MatMulMany(ws.Pool, &ws.scratch, f.dst, x.Data, x.Rows(), f.w)
+	kernel.MatMulMany(ws.Pool, &ws.scratch, x.Data, x.Rows(), ws.products)
 	for i, l := range layers {
-		l.finish(ws, x, ys[i])
+		l.adapt(ws, x, ys[i].Data)
 	}
 }
 

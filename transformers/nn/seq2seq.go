@@ -160,11 +160,11 @@ func (l *Seq2SeqLayer) Forward(ws *Workspace, b *Batch, i int, x tensor.Tensor) 
 	mark := ws.Arena.Mark()
 	var qkv [3]tensor.Tensor
 	ForwardMany(ws, x, qkv[:], &l.Q, &l.K, &l.V)
-	ws.Add(x, l.O.Forward(ws, l.Causal(ws, b, i, qkv[0], qkv[1], qkv[2], nil)))
+	l.O.AddTo(ws, x, l.Causal(ws, b, i, qkv[0], qkv[1], qkv[2], nil))
 	l.AttNorm.ForwardInto(ws, x, x)
 	ws.Add(x, l.Cross.Forward(ws, b, i, x))
 	l.crossNorm.ForwardInto(ws, x, x)
-	ws.Add(x, l.MLP.Forward(ws, x))
+	l.MLP.AddTo(ws, x, x)
 	l.MLPNorm.ForwardInto(ws, x, x)
 	ws.Arena.Release(mark)
 }

@@ -22,7 +22,7 @@ type Workspace struct {
 	rows      rowTask
 	attention attentionTask
 	rope      ropeTask
-	fused     fusedProducts
+	products  []kernel.Product // of one kernel.MatMulMany, kept between calls
 
 	frequencies []float64 // of a rope that depends on the length
 	integers    []uint32
@@ -106,15 +106,6 @@ func (ws *Workspace) Map(x tensor.Tensor, f func(x []float32)) {
 
 // Add adds y to x in place. y has the shape of x.
 func (ws *Workspace) Add(x, y tensor.Tensor) { ws.eachRow(x, y, kernel.Add) }
-
-// addToRows adds a to every row of y.
-func (ws *Workspace) addToRows(y tensor.Tensor, a []float32) {
-	if y.Rows() == 1 {
-		kernel.Add(y.Data, a)
-		return
-	}
-	ws.eachRow(y, y, func(row, _ []float32) { kernel.Add(row, a) })
-}
 
 // ints is scratch for n integers, valid until the next call.
 func (ws *Workspace) ints(n int) []uint32 {

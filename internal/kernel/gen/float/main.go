@@ -11,7 +11,7 @@ import (
 )
 
 var units = map[string]func(){
-	"dot":        dotUnit,
+	"dot": dotUnit, "panel": panelUnit,
 	"rows":       rowsUnit,
 	"vector":     vectorUnit,
 	"activation": activationUnit,
