@@ -8,6 +8,10 @@
 //	inferbench zero-shot-images MODEL LABELS.json PICTURE…
 //	inferbench translate MODEL SENTENCES.json TOKENS
 //	inferbench load MODEL
+//	inferbench memory MODEL
+//
+// The count of memory is the most bytes the process has held, mapped files
+// included, once it has read 512 tokens and written 8.
 package main
 
 import (
@@ -15,6 +19,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -43,6 +48,9 @@ func run(args []string) error {
 	ctx := context.Background()
 	if args[0] == "load" {
 		return serve(ctx, func(ctx context.Context) (int, error) { return 1, load(ctx, args[1]) })
+	}
+	if args[0] == "memory" {
+		return serve(ctx, func(ctx context.Context) (int, error) { return memory(ctx, args[1]) })
 	}
 	m, err := transformers.Open(ctx, args[1], transformers.Options{})
 	if err != nil {
@@ -187,4 +195,38 @@ func load(ctx context.Context, model string) error {
 	defer m.Close()
 	_, err = m.TextGeneration()
 	return err
+}
+
+// memory is the peak of the process after a prompt of 512 tokens and 8 more.
+func memory(ctx context.Context, model string) (int, error) {
+	m, err := transformers.Open(ctx, model, transformers.Options{})
+	if err != nil {
+		return 0, err
+	}
+	defer m.Close()
+	p, err := m.TextGeneration()
+	if err != nil {
+		return 0, err
+	}
+	o := p.Defaults()
+	o.MaxNewTokens, o.MinNewTokens, o.DoSample = 8, 8, false
+	if _, err := p.Run(ctx, strings.Repeat("the ", 510), o); err != nil {
+		return 0, err
+	}
+	return peak()
+}
+
+// peak is VmHWM: ru_maxrss would count what the parent held before exec.
+func peak() (int, error) {
+	status, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		return 0, err
+	}
+	for line := range strings.Lines(string(status)) {
+		if kB, ok := strings.CutPrefix(line, "VmHWM:"); ok {
+			n, err := strconv.Atoi(strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(kB), "kB")))
+			return n << 10, err
+		}
+	}
+	return 0, errors.New("no VmHWM in /proc/self/status")
 }

@@ -271,10 +271,10 @@ def load(args):
     import torch
     import transformers
     folder = args.work / "llama-1GB"
+    config = transformers.LlamaConfig(vocab_size=32000, hidden_size=1536, intermediate_size=4096, num_hidden_layers=20, num_attention_heads=24,
+                                      num_key_value_heads=4, tie_word_embeddings=True, max_position_embeddings=2048)
     if not folder.exists():
         torch.manual_seed(0)
-        config = transformers.LlamaConfig(vocab_size=32000, hidden_size=1536, intermediate_size=4096, num_hidden_layers=14, num_attention_heads=24,
-                                          num_key_value_heads=4, tie_word_embeddings=True, max_position_embeddings=2048)
         transformers.LlamaForCausalLM(config).to(torch.bfloat16).save_pretrained(folder)
         source = bert_folder(args, "MiniLM-L6", transformers.BertConfig(hidden_size=384, num_hidden_layers=6, num_attention_heads=12, intermediate_size=1536))
         (folder / "tokenizer.json").write_bytes((source / "tokenizer.json").read_bytes())
@@ -282,9 +282,18 @@ def load(args):
     peer = Peer(ROOT / "bin/inferbench", "load", folder)
     seconds = median([peer.round()["seconds"] for _ in range(args.rounds)])
     peer.close()
-    rows = [(f"{size:.2f} GB", f"{seconds:.3f}", "met" if seconds < 0.3 * max(size, 1) else "**not met**")]
+
+    def peak():
+        peer = Peer(ROOT / "bin/inferbench", "memory", folder)
+        result = peer.round()["count"] / 1e6
+        peer.close()
+        return result
+    cache = config.num_hidden_layers * 2 * config.num_key_value_heads * (config.hidden_size // config.num_attention_heads) * 520 * 2 / 1e6
+    over = max(peak() for _ in range(args.rounds)) - size * 1e3 - cache
+    rows = [(f"{size:.2f} GB", f"{seconds:.3f}", verdict(0.3 * max(size, 1), seconds), f"{over:.0f}", verdict(150, over))]
     print(rows[-1], flush=True)
-    return table("Opening a model", "Safetensors in the page cache: seconds until the first token can be computed. Target: < 0.3 s for 1 GB.", ("size", "seconds", "target"), rows)
+    return table("Opening a model", "Safetensors in the page cache: seconds until the first token can be computed; then 512 tokens read and 8 written: what the process held at most "
+                 "(of all rounds) over the file and the F16 cache of 520 tokens, MB. Targets: < 0.3 s for 1 GB, ≤ 150 MB.", ("size", "seconds", "target", "over, MB", "target"), rows)
 
 
 PARTS = dict(decoder=decoder, encoder=encoder, image=image, translation=translation, load=load, architectures=architectures)
