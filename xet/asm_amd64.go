@@ -1,6 +1,10 @@
 package xet
 
-import "golang.org/x/sys/cpu"
+import (
+	"unsafe"
+
+	"golang.org/x/sys/cpu"
+)
 
 //go:generate go -C gen run . -unit cut -out ../cut_amd64.s -pkg xet
 //go:generate go -C gen run . -unit lz4 -out ../lz4_amd64.s -pkg xet
@@ -9,6 +13,7 @@ import "golang.org/x/sys/cpu"
 var (
 	hasBMI1, hasAVX2 = cpu.X86.HasBMI1, cpu.X86.HasAVX2
 	hasSHA           = cpu.X86.HasAVX && cpuHasSHA()
+	hasAVX512        = cpu.X86.HasAVX512F && cpu.X86.HasAVX512VL
 )
 
 // groupBlocks is group4 of as many bytes as it does fast, and returns how many of
@@ -81,6 +86,23 @@ func ungroup4AVX2(l0, l1, l2, l3, dst *byte, blocks int)
 //
 //go:noescape
 func cutSHA(state *[8]uint32, data *byte, blocks int, table *[256]uint64, h uint64, ends *uint64) (last uint64)
+
+// cutLeaves is cutSHA of 16 blocks for each of the steps that it runs as
+// hashLeaves.
+//
+//go:noescape
+func cutLeaves(state *[8]uint32, data *byte, table *[256]uint64, h uint64, ends *uint64, group *leafGroup, leaves *byte, from, to int) (last uint64)
+
+// hashLeaves runs steps [from, to) of 16 leaves, which follow each other from
+// leaves on, or parentStep. For processors with AVX-512.
+//
+//go:noescape
+func hashLeaves(group *leafGroup, leaves *byte, from, to int)
+
+// hashParents hashes parents that have their messages where leaves would end.
+func hashParents(group *leafGroup, messages *[(groupLeaves + 1) * leafSize / 4]uint32) {
+	hashLeaves(group, (*byte)(unsafe.Pointer(messages)), parentStep, parentStep+1)
+}
 
 // cpuHasSHA reports whether the processor has instructions for SHA-256.
 func cpuHasSHA() bool

@@ -4,6 +4,512 @@
 
 #include "textflag.h"
 
+// func cutSHA(state *[8]uint32, data *byte, blocks int, table *[256]uint64, h uint64, ends *uint64) (last uint64)
+// Requires: AVX, SHA
+TEXT ·cutSHA(SB), NOSPLIT, $0-56
+	MOVQ     data+8(FP), AX
+	MOVQ     table+24(FP), CX
+	MOVQ     h+32(FP), DX
+	MOVQ     ends+40(FP), BX
+	MOVQ     state+0(FP), DI
+	VPSHUFD  $0xb1, (DI), X0
+	VPSHUFD  $0x1b, 16(DI), X2
+	VPALIGNR $0x08, X2, X0, X1
+	VPBLENDW $0xf0, X0, X2, X2
+	MOVQ     blocks+16(FP), DI
+
+block:
+	VMOVDQA     X1, X3
+	VMOVDQA     X2, X4
+	VMOVDQU     (AX), X5
+	VPSHUFB     flip<>+0(SB), X5, X5
+	MOVBLZX     (AX), R8
+	MOVQ        (CX)(R8*8), R8
+	LEAQ        (R8)(DX*2), R10
+	MOVBLZX     1(AX), R9
+	ADDQ        R8, R8
+	ADDQ        (CX)(R9*8), R8
+	CMPQ        R10, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	LEAQ        (R8)(DX*4), DX
+	CMPQ        DX, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	VPADDD      sha256K<>+0(SB), X5, X0
+	SHA256RNDS2 X0, X1, X2
+	VPSHUFD     $0x0e, X0, X0
+	SHA256RNDS2 X0, X2, X1
+	MOVBLZX     2(AX), R8
+	MOVQ        (CX)(R8*8), R8
+	LEAQ        (R8)(DX*2), R10
+	MOVBLZX     3(AX), R9
+	ADDQ        R8, R8
+	ADDQ        (CX)(R9*8), R8
+	CMPQ        R10, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	LEAQ        (R8)(DX*4), DX
+	CMPQ        DX, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	VMOVDQU     16(AX), X6
+	VPSHUFB     flip<>+0(SB), X6, X6
+	MOVBLZX     4(AX), R8
+	MOVQ        (CX)(R8*8), R8
+	LEAQ        (R8)(DX*2), R10
+	MOVBLZX     5(AX), R9
+	ADDQ        R8, R8
+	ADDQ        (CX)(R9*8), R8
+	CMPQ        R10, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	LEAQ        (R8)(DX*4), DX
+	CMPQ        DX, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	VPADDD      sha256K<>+16(SB), X6, X0
+	SHA256RNDS2 X0, X1, X2
+	VPSHUFD     $0x0e, X0, X0
+	SHA256RNDS2 X0, X2, X1
+	MOVBLZX     6(AX), R8
+	MOVQ        (CX)(R8*8), R8
+	LEAQ        (R8)(DX*2), R10
+	MOVBLZX     7(AX), R9
+	ADDQ        R8, R8
+	ADDQ        (CX)(R9*8), R8
+	CMPQ        R10, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	LEAQ        (R8)(DX*4), DX
+	CMPQ        DX, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	VMOVDQU     32(AX), X7
+	VPSHUFB     flip<>+0(SB), X7, X7
+	MOVBLZX     8(AX), R8
+	MOVQ        (CX)(R8*8), R8
+	LEAQ        (R8)(DX*2), R10
+	MOVBLZX     9(AX), R9
+	ADDQ        R8, R8
+	ADDQ        (CX)(R9*8), R8
+	CMPQ        R10, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	LEAQ        (R8)(DX*4), DX
+	CMPQ        DX, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	VPADDD      sha256K<>+32(SB), X7, X0
+	SHA256RNDS2 X0, X1, X2
+	VPSHUFD     $0x0e, X0, X0
+	SHA256RNDS2 X0, X2, X1
+	MOVBLZX     10(AX), R8
+	MOVQ        (CX)(R8*8), R8
+	LEAQ        (R8)(DX*2), R10
+	MOVBLZX     11(AX), R9
+	ADDQ        R8, R8
+	ADDQ        (CX)(R9*8), R8
+	CMPQ        R10, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	LEAQ        (R8)(DX*4), DX
+	CMPQ        DX, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	VMOVDQU     48(AX), X8
+	VPSHUFB     flip<>+0(SB), X8, X8
+	MOVBLZX     12(AX), R8
+	MOVQ        (CX)(R8*8), R8
+	LEAQ        (R8)(DX*2), R10
+	MOVBLZX     13(AX), R9
+	ADDQ        R8, R8
+	ADDQ        (CX)(R9*8), R8
+	CMPQ        R10, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	LEAQ        (R8)(DX*4), DX
+	CMPQ        DX, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	VPADDD      sha256K<>+48(SB), X8, X0
+	SHA256RNDS2 X0, X1, X2
+	VPSHUFD     $0x0e, X0, X0
+	SHA256RNDS2 X0, X2, X1
+	SHA256MSG1  X6, X5
+	MOVBLZX     14(AX), R8
+	MOVQ        (CX)(R8*8), R8
+	LEAQ        (R8)(DX*2), R10
+	MOVBLZX     15(AX), R9
+	ADDQ        R8, R8
+	ADDQ        (CX)(R9*8), R8
+	CMPQ        R10, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	LEAQ        (R8)(DX*4), DX
+	CMPQ        DX, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	VPALIGNR    $0x04, X7, X8, X0
+	VPADDD      X0, X5, X5
+	SHA256MSG2  X8, X5
+	MOVBLZX     16(AX), R8
+	MOVQ        (CX)(R8*8), R8
+	LEAQ        (R8)(DX*2), R10
+	MOVBLZX     17(AX), R9
+	ADDQ        R8, R8
+	ADDQ        (CX)(R9*8), R8
+	CMPQ        R10, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	LEAQ        (R8)(DX*4), DX
+	CMPQ        DX, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	VPADDD      sha256K<>+64(SB), X5, X0
+	SHA256RNDS2 X0, X1, X2
+	VPSHUFD     $0x0e, X0, X0
+	SHA256RNDS2 X0, X2, X1
+	SHA256MSG1  X7, X6
+	MOVBLZX     18(AX), R8
+	MOVQ        (CX)(R8*8), R8
+	LEAQ        (R8)(DX*2), R10
+	MOVBLZX     19(AX), R9
+	ADDQ        R8, R8
+	ADDQ        (CX)(R9*8), R8
+	CMPQ        R10, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	LEAQ        (R8)(DX*4), DX
+	CMPQ        DX, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	VPALIGNR    $0x04, X8, X5, X0
+	VPADDD      X0, X6, X6
+	SHA256MSG2  X5, X6
+	MOVBLZX     20(AX), R8
+	MOVQ        (CX)(R8*8), R8
+	LEAQ        (R8)(DX*2), R10
+	MOVBLZX     21(AX), R9
+	ADDQ        R8, R8
+	ADDQ        (CX)(R9*8), R8
+	CMPQ        R10, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	LEAQ        (R8)(DX*4), DX
+	CMPQ        DX, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	VPADDD      sha256K<>+80(SB), X6, X0
+	SHA256RNDS2 X0, X1, X2
+	VPSHUFD     $0x0e, X0, X0
+	SHA256RNDS2 X0, X2, X1
+	SHA256MSG1  X8, X7
+	MOVBLZX     22(AX), R8
+	MOVQ        (CX)(R8*8), R8
+	LEAQ        (R8)(DX*2), R10
+	MOVBLZX     23(AX), R9
+	ADDQ        R8, R8
+	ADDQ        (CX)(R9*8), R8
+	CMPQ        R10, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	LEAQ        (R8)(DX*4), DX
+	CMPQ        DX, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	VPALIGNR    $0x04, X5, X6, X0
+	VPADDD      X0, X7, X7
+	SHA256MSG2  X6, X7
+	MOVBLZX     24(AX), R8
+	MOVQ        (CX)(R8*8), R8
+	LEAQ        (R8)(DX*2), R10
+	MOVBLZX     25(AX), R9
+	ADDQ        R8, R8
+	ADDQ        (CX)(R9*8), R8
+	CMPQ        R10, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	LEAQ        (R8)(DX*4), DX
+	CMPQ        DX, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	VPADDD      sha256K<>+96(SB), X7, X0
+	SHA256RNDS2 X0, X1, X2
+	VPSHUFD     $0x0e, X0, X0
+	SHA256RNDS2 X0, X2, X1
+	SHA256MSG1  X5, X8
+	MOVBLZX     26(AX), R8
+	MOVQ        (CX)(R8*8), R8
+	LEAQ        (R8)(DX*2), R10
+	MOVBLZX     27(AX), R9
+	ADDQ        R8, R8
+	ADDQ        (CX)(R9*8), R8
+	CMPQ        R10, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	LEAQ        (R8)(DX*4), DX
+	CMPQ        DX, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	VPALIGNR    $0x04, X6, X7, X0
+	VPADDD      X0, X8, X8
+	SHA256MSG2  X7, X8
+	MOVBLZX     28(AX), R8
+	MOVQ        (CX)(R8*8), R8
+	LEAQ        (R8)(DX*2), R10
+	MOVBLZX     29(AX), R9
+	ADDQ        R8, R8
+	ADDQ        (CX)(R9*8), R8
+	CMPQ        R10, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	LEAQ        (R8)(DX*4), DX
+	CMPQ        DX, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	VPADDD      sha256K<>+112(SB), X8, X0
+	SHA256RNDS2 X0, X1, X2
+	VPSHUFD     $0x0e, X0, X0
+	SHA256RNDS2 X0, X2, X1
+	SHA256MSG1  X6, X5
+	MOVBLZX     30(AX), R8
+	MOVQ        (CX)(R8*8), R8
+	LEAQ        (R8)(DX*2), R10
+	MOVBLZX     31(AX), R9
+	ADDQ        R8, R8
+	ADDQ        (CX)(R9*8), R8
+	CMPQ        R10, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	LEAQ        (R8)(DX*4), DX
+	CMPQ        DX, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	VPALIGNR    $0x04, X7, X8, X0
+	VPADDD      X0, X5, X5
+	SHA256MSG2  X8, X5
+	MOVBLZX     32(AX), R8
+	MOVQ        (CX)(R8*8), R8
+	LEAQ        (R8)(DX*2), R10
+	MOVBLZX     33(AX), R9
+	ADDQ        R8, R8
+	ADDQ        (CX)(R9*8), R8
+	CMPQ        R10, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	LEAQ        (R8)(DX*4), DX
+	CMPQ        DX, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	VPADDD      sha256K<>+128(SB), X5, X0
+	SHA256RNDS2 X0, X1, X2
+	VPSHUFD     $0x0e, X0, X0
+	SHA256RNDS2 X0, X2, X1
+	SHA256MSG1  X7, X6
+	MOVBLZX     34(AX), R8
+	MOVQ        (CX)(R8*8), R8
+	LEAQ        (R8)(DX*2), R10
+	MOVBLZX     35(AX), R9
+	ADDQ        R8, R8
+	ADDQ        (CX)(R9*8), R8
+	CMPQ        R10, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	LEAQ        (R8)(DX*4), DX
+	CMPQ        DX, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	VPALIGNR    $0x04, X8, X5, X0
+	VPADDD      X0, X6, X6
+	SHA256MSG2  X5, X6
+	MOVBLZX     36(AX), R8
+	MOVQ        (CX)(R8*8), R8
+	LEAQ        (R8)(DX*2), R10
+	MOVBLZX     37(AX), R9
+	ADDQ        R8, R8
+	ADDQ        (CX)(R9*8), R8
+	CMPQ        R10, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	LEAQ        (R8)(DX*4), DX
+	CMPQ        DX, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	VPADDD      sha256K<>+144(SB), X6, X0
+	SHA256RNDS2 X0, X1, X2
+	VPSHUFD     $0x0e, X0, X0
+	SHA256RNDS2 X0, X2, X1
+	SHA256MSG1  X8, X7
+	MOVBLZX     38(AX), R8
+	MOVQ        (CX)(R8*8), R8
+	LEAQ        (R8)(DX*2), R10
+	MOVBLZX     39(AX), R9
+	ADDQ        R8, R8
+	ADDQ        (CX)(R9*8), R8
+	CMPQ        R10, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	LEAQ        (R8)(DX*4), DX
+	CMPQ        DX, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	VPALIGNR    $0x04, X5, X6, X0
+	VPADDD      X0, X7, X7
+	SHA256MSG2  X6, X7
+	MOVBLZX     40(AX), R8
+	MOVQ        (CX)(R8*8), R8
+	LEAQ        (R8)(DX*2), R10
+	MOVBLZX     41(AX), R9
+	ADDQ        R8, R8
+	ADDQ        (CX)(R9*8), R8
+	CMPQ        R10, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	LEAQ        (R8)(DX*4), DX
+	CMPQ        DX, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	VPADDD      sha256K<>+160(SB), X7, X0
+	SHA256RNDS2 X0, X1, X2
+	VPSHUFD     $0x0e, X0, X0
+	SHA256RNDS2 X0, X2, X1
+	SHA256MSG1  X5, X8
+	MOVBLZX     42(AX), R8
+	MOVQ        (CX)(R8*8), R8
+	LEAQ        (R8)(DX*2), R10
+	MOVBLZX     43(AX), R9
+	ADDQ        R8, R8
+	ADDQ        (CX)(R9*8), R8
+	CMPQ        R10, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	LEAQ        (R8)(DX*4), DX
+	CMPQ        DX, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	VPALIGNR    $0x04, X6, X7, X0
+	VPADDD      X0, X8, X8
+	SHA256MSG2  X7, X8
+	MOVBLZX     44(AX), R8
+	MOVQ        (CX)(R8*8), R8
+	LEAQ        (R8)(DX*2), R10
+	MOVBLZX     45(AX), R9
+	ADDQ        R8, R8
+	ADDQ        (CX)(R9*8), R8
+	CMPQ        R10, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	LEAQ        (R8)(DX*4), DX
+	CMPQ        DX, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	VPADDD      sha256K<>+176(SB), X8, X0
+	SHA256RNDS2 X0, X1, X2
+	VPSHUFD     $0x0e, X0, X0
+	SHA256RNDS2 X0, X2, X1
+	SHA256MSG1  X6, X5
+	MOVBLZX     46(AX), R8
+	MOVQ        (CX)(R8*8), R8
+	LEAQ        (R8)(DX*2), R10
+	MOVBLZX     47(AX), R9
+	ADDQ        R8, R8
+	ADDQ        (CX)(R9*8), R8
+	CMPQ        R10, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	LEAQ        (R8)(DX*4), DX
+	CMPQ        DX, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	VPALIGNR    $0x04, X7, X8, X0
+	VPADDD      X0, X5, X5
+	SHA256MSG2  X8, X5
+	MOVBLZX     48(AX), R8
+	MOVQ        (CX)(R8*8), R8
+	LEAQ        (R8)(DX*2), R10
+	MOVBLZX     49(AX), R9
+	ADDQ        R8, R8
+	ADDQ        (CX)(R9*8), R8
+	CMPQ        R10, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	LEAQ        (R8)(DX*4), DX
+	CMPQ        DX, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	VPADDD      sha256K<>+192(SB), X5, X0
+	SHA256RNDS2 X0, X1, X2
+	VPSHUFD     $0x0e, X0, X0
+	SHA256RNDS2 X0, X2, X1
+	SHA256MSG1  X7, X6
+	MOVBLZX     50(AX), R8
+	MOVQ        (CX)(R8*8), R8
+	LEAQ        (R8)(DX*2), R10
+	MOVBLZX     51(AX), R9
+	ADDQ        R8, R8
+	ADDQ        (CX)(R9*8), R8
+	CMPQ        R10, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	LEAQ        (R8)(DX*4), DX
+	CMPQ        DX, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	VPALIGNR    $0x04, X8, X5, X0
+	VPADDD      X0, X6, X6
+	SHA256MSG2  X5, X6
+	MOVBLZX     52(AX), R8
+	MOVQ        (CX)(R8*8), R8
+	LEAQ        (R8)(DX*2), R10
+	MOVBLZX     53(AX), R9
+	ADDQ        R8, R8
+	ADDQ        (CX)(R9*8), R8
+	CMPQ        R10, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	LEAQ        (R8)(DX*4), DX
+	CMPQ        DX, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	VPADDD      sha256K<>+208(SB), X6, X0
+	SHA256RNDS2 X0, X1, X2
+	VPSHUFD     $0x0e, X0, X0
+	SHA256RNDS2 X0, X2, X1
+	SHA256MSG1  X8, X7
+	MOVBLZX     54(AX), R8
+	MOVQ        (CX)(R8*8), R8
+	LEAQ        (R8)(DX*2), R10
+	MOVBLZX     55(AX), R9
+	ADDQ        R8, R8
+	ADDQ        (CX)(R9*8), R8
+	CMPQ        R10, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	LEAQ        (R8)(DX*4), DX
+	CMPQ        DX, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	VPALIGNR    $0x04, X5, X6, X0
+	VPADDD      X0, X7, X7
+	SHA256MSG2  X6, X7
+	MOVBLZX     56(AX), R8
+	MOVQ        (CX)(R8*8), R8
+	LEAQ        (R8)(DX*2), R10
+	MOVBLZX     57(AX), R9
+	ADDQ        R8, R8
+	ADDQ        (CX)(R9*8), R8
+	CMPQ        R10, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	LEAQ        (R8)(DX*4), DX
+	CMPQ        DX, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	VPADDD      sha256K<>+224(SB), X7, X0
+	SHA256RNDS2 X0, X1, X2
+	VPSHUFD     $0x0e, X0, X0
+	SHA256RNDS2 X0, X2, X1
+	SHA256MSG1  X5, X8
+	MOVBLZX     58(AX), R8
+	MOVQ        (CX)(R8*8), R8
+	LEAQ        (R8)(DX*2), R10
+	MOVBLZX     59(AX), R9
+	ADDQ        R8, R8
+	ADDQ        (CX)(R9*8), R8
+	CMPQ        R10, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	LEAQ        (R8)(DX*4), DX
+	CMPQ        DX, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	VPALIGNR    $0x04, X6, X7, X0
+	VPADDD      X0, X8, X8
+	SHA256MSG2  X7, X8
+	MOVBLZX     60(AX), R8
+	MOVQ        (CX)(R8*8), R8
+	LEAQ        (R8)(DX*2), R10
+	MOVBLZX     61(AX), R9
+	ADDQ        R8, R8
+	ADDQ        (CX)(R9*8), R8
+	CMPQ        R10, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	LEAQ        (R8)(DX*4), DX
+	CMPQ        DX, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	VPADDD      sha256K<>+240(SB), X8, X0
+	SHA256RNDS2 X0, X1, X2
+	VPSHUFD     $0x0e, X0, X0
+	SHA256RNDS2 X0, X2, X1
+	MOVBLZX     62(AX), R8
+	MOVQ        (CX)(R8*8), R8
+	LEAQ        (R8)(DX*2), R10
+	MOVBLZX     63(AX), R9
+	ADDQ        R8, R8
+	ADDQ        (CX)(R9*8), R8
+	CMPQ        R10, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	LEAQ        (R8)(DX*4), DX
+	CMPQ        DX, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	VPADDD      X3, X1, X1
+	VPADDD      X4, X2, X2
+	MOVQ        SI, (BX)
+	ADDQ        $+64, AX
+	ADDQ        $+8, BX
+	DECQ        DI
+	JNZ         block
+	MOVQ        state+0(FP), AX
+	VPSHUFD     $0x1b, X1, X0
+	VPSHUFD     $0xb1, X2, X1
+	VPBLENDW    $0xf0, X1, X0, X2
+	VPALIGNR    $0x08, X0, X1, X0
+	VMOVDQU     X2, (AX)
+	VMOVDQU     X0, 16(AX)
+	MOVQ        DX, last+48(FP)
+	RET
+
 DATA sha256K<>+0(SB)/4, $0x428a2f98
 DATA sha256K<>+4(SB)/4, $0x71374491
 DATA sha256K<>+8(SB)/4, $0xb5c0fbcf
@@ -88,513 +594,2683 @@ DATA flip<>+14(SB)/1, $0x0d
 DATA flip<>+15(SB)/1, $0x0c
 GLOBL flip<>(SB), RODATA|NOPTR, $16
 
-// func cutSHA(state *[8]uint32, data *byte, blocks int, table *[256]uint64, h uint64, ends *uint64) (last uint64)
-// Requires: AVX, SHA
-TEXT ·cutSHA(SB), NOSPLIT, $0-56
-	MOVQ     data+8(FP), CX
-	MOVQ     blocks+16(FP), DX
-	MOVQ     table+24(FP), BX
-	MOVQ     h+32(FP), SI
-	MOVQ     ends+40(FP), DI
-	MOVQ     $0x0001000000000000, R8
-	LEAQ     sha256K<>+0(SB), AX
-	VMOVDQU  flip<>+0(SB), X1
-	MOVQ     state+0(FP), R10
-	VPSHUFD  $0xb1, (R10), X0
-	VPSHUFD  $0x1b, 16(R10), X3
-	VPALIGNR $0x08, X3, X0, X2
-	VPBLENDW $0xf0, X0, X3, X3
+DATA cutBelow<>+0(SB)/8, $0x0001000000000000
+GLOBL cutBelow<>(SB), RODATA|NOPTR, $8
 
-block:
+// func cutLeaves(state *[8]uint32, data *byte, table *[256]uint64, h uint64, ends *uint64, group *byte, leaves *byte, from int, to int) (last uint64)
+// Requires: AVX, AVX512F, AVX512VL, SHA
+TEXT ·cutLeaves(SB), NOSPLIT, $16-80
+	MOVQ      data+8(FP), AX
+	MOVQ      table+16(FP), CX
+	MOVQ      h+24(FP), DX
+	MOVQ      ends+32(FP), BX
+	MOVQ      state+0(FP), DI
+	VPSHUFD   $0xb1, (DI), X0
+	VPSHUFD   $0x1b, 16(DI), X2
+	VPALIGNR  $0x08, X2, X0, X1
+	VPBLENDW  $0xf0, X0, X2, X2
+	MOVQ      group+40(FP), DI
+	MOVQ      leaves+48(FP), R8
+	MOVQ      from+56(FP), R9
+	MOVQ      to+64(FP), R10
+	LEAQ      leafOrders<>+448(SB), R12
+	MOVQ      R12, 8(SP)
+	LEAQ      leafFlags<>+0(SB), R11
+	LEAQ      (R11)(R10*4), R10
+	MOVQ      R10, (SP)
+	LEAQ      (R11)(R9*4), R11
+	SHLQ      $0x06, R9
+	ADDQ      R9, R8
+	VMOVDQU32 1024(DI), Z16
+	VMOVDQU32 1088(DI), Z17
+	VMOVDQU32 1152(DI), Z18
+	VMOVDQU32 1216(DI), Z19
+	VMOVDQU32 1280(DI), Z20
+	VMOVDQU32 1344(DI), Z21
+	VMOVDQU32 1408(DI), Z22
+	VMOVDQU32 1472(DI), Z23
+
+step:
+	VMOVDQA      X1, X3
+	VMOVDQA      X2, X4
+	VMOVDQU      (AX), X5
+	VPSHUFB      flip<>+0(SB), X5, X5
+	VMOVDQU32    (R8), X24
+	MOVBLZX      (AX), R9
+	MOVQ         (CX)(R9*8), R9
+	LEAQ         (R9)(DX*2), R12
+	MOVBLZX      1(AX), R10
+	ADDQ         R9, R9
+	ADDQ         (CX)(R10*8), R9
+	CMPQ         R12, cutBelow<>+0(SB)
+	ADCQ         SI, SI
+	LEAQ         (R9)(DX*4), DX
+	CMPQ         DX, cutBelow<>+0(SB)
+	ADCQ         SI, SI
+	VINSERTI32X4 $0x01, 4096(R8), Z24, Z24
+	VPADDD       sha256K<>+0(SB), X5, X0
+	SHA256RNDS2  X0, X1, X2
+	VPSHUFD      $0x0e, X0, X0
+	SHA256RNDS2  X0, X2, X1
+	VINSERTI32X4 $0x02, 8192(R8), Z24, Z24
+	MOVBLZX      2(AX), R9
+	MOVQ         (CX)(R9*8), R9
+	LEAQ         (R9)(DX*2), R12
+	MOVBLZX      3(AX), R10
+	ADDQ         R9, R9
+	ADDQ         (CX)(R10*8), R9
+	CMPQ         R12, cutBelow<>+0(SB)
+	ADCQ         SI, SI
+	LEAQ         (R9)(DX*4), DX
+	CMPQ         DX, cutBelow<>+0(SB)
+	ADCQ         SI, SI
+	VINSERTI32X4 $0x03, 12288(R8), Z24, Z24
+	VMOVDQU      16(AX), X6
+	VPSHUFB      flip<>+0(SB), X6, X6
+	VMOVDQU32    1024(R8), X25
+	MOVBLZX      4(AX), R9
+	MOVQ         (CX)(R9*8), R9
+	LEAQ         (R9)(DX*2), R12
+	MOVBLZX      5(AX), R10
+	ADDQ         R9, R9
+	ADDQ         (CX)(R10*8), R9
+	CMPQ         R12, cutBelow<>+0(SB)
+	ADCQ         SI, SI
+	LEAQ         (R9)(DX*4), DX
+	CMPQ         DX, cutBelow<>+0(SB)
+	ADCQ         SI, SI
+	VPADDD       sha256K<>+16(SB), X6, X0
+	SHA256RNDS2  X0, X1, X2
+	VPSHUFD      $0x0e, X0, X0
+	SHA256RNDS2  X0, X2, X1
+	VINSERTI32X4 $0x01, 5120(R8), Z25, Z25
+	MOVBLZX      6(AX), R9
+	MOVQ         (CX)(R9*8), R9
+	LEAQ         (R9)(DX*2), R12
+	MOVBLZX      7(AX), R10
+	ADDQ         R9, R9
+	ADDQ         (CX)(R10*8), R9
+	CMPQ         R12, cutBelow<>+0(SB)
+	ADCQ         SI, SI
+	LEAQ         (R9)(DX*4), DX
+	CMPQ         DX, cutBelow<>+0(SB)
+	ADCQ         SI, SI
+	VINSERTI32X4 $0x02, 9216(R8), Z25, Z25
+	VMOVDQU      32(AX), X7
+	VPSHUFB      flip<>+0(SB), X7, X7
+	VINSERTI32X4 $0x03, 13312(R8), Z25, Z25
+	MOVBLZX      8(AX), R9
+	MOVQ         (CX)(R9*8), R9
+	LEAQ         (R9)(DX*2), R12
+	MOVBLZX      9(AX), R10
+	ADDQ         R9, R9
+	ADDQ         (CX)(R10*8), R9
+	CMPQ         R12, cutBelow<>+0(SB)
+	ADCQ         SI, SI
+	LEAQ         (R9)(DX*4), DX
+	CMPQ         DX, cutBelow<>+0(SB)
+	ADCQ         SI, SI
+	VMOVDQU32    2048(R8), X26
+	VPADDD       sha256K<>+32(SB), X7, X0
+	SHA256RNDS2  X0, X1, X2
+	VPSHUFD      $0x0e, X0, X0
+	SHA256RNDS2  X0, X2, X1
+	VINSERTI32X4 $0x01, 6144(R8), Z26, Z26
+	MOVBLZX      10(AX), R9
+	MOVQ         (CX)(R9*8), R9
+	LEAQ         (R9)(DX*2), R12
+	MOVBLZX      11(AX), R10
+	ADDQ         R9, R9
+	ADDQ         (CX)(R10*8), R9
+	CMPQ         R12, cutBelow<>+0(SB)
+	ADCQ         SI, SI
+	LEAQ         (R9)(DX*4), DX
+	CMPQ         DX, cutBelow<>+0(SB)
+	ADCQ         SI, SI
+	VMOVDQU      48(AX), X8
+	VPSHUFB      flip<>+0(SB), X8, X8
+	VINSERTI32X4 $0x02, 10240(R8), Z26, Z26
+	MOVBLZX      12(AX), R9
+	MOVQ         (CX)(R9*8), R9
+	LEAQ         (R9)(DX*2), R12
+	MOVBLZX      13(AX), R10
+	ADDQ         R9, R9
+	ADDQ         (CX)(R10*8), R9
+	CMPQ         R12, cutBelow<>+0(SB)
+	ADCQ         SI, SI
+	LEAQ         (R9)(DX*4), DX
+	CMPQ         DX, cutBelow<>+0(SB)
+	ADCQ         SI, SI
+	VINSERTI32X4 $0x03, 14336(R8), Z26, Z26
+	VPADDD       sha256K<>+48(SB), X8, X0
+	SHA256RNDS2  X0, X1, X2
+	VPSHUFD      $0x0e, X0, X0
+	SHA256RNDS2  X0, X2, X1
+	SHA256MSG1   X6, X5
+	VMOVDQU32    3072(R8), X27
+	MOVBLZX      14(AX), R9
+	MOVQ         (CX)(R9*8), R9
+	LEAQ         (R9)(DX*2), R12
+	MOVBLZX      15(AX), R10
+	ADDQ         R9, R9
+	ADDQ         (CX)(R10*8), R9
+	CMPQ         R12, cutBelow<>+0(SB)
+	ADCQ         SI, SI
+	LEAQ         (R9)(DX*4), DX
+	CMPQ         DX, cutBelow<>+0(SB)
+	ADCQ         SI, SI
+	VINSERTI32X4 $0x01, 7168(R8), Z27, Z27
+	VPALIGNR     $0x04, X7, X8, X0
+	VPADDD       X0, X5, X5
+	SHA256MSG2   X8, X5
+	VINSERTI32X4 $0x02, 11264(R8), Z27, Z27
+	MOVBLZX      16(AX), R9
+	MOVQ         (CX)(R9*8), R9
+	LEAQ         (R9)(DX*2), R12
+	MOVBLZX      17(AX), R10
+	ADDQ         R9, R9
+	ADDQ         (CX)(R10*8), R9
+	CMPQ         R12, cutBelow<>+0(SB)
+	ADCQ         SI, SI
+	LEAQ         (R9)(DX*4), DX
+	CMPQ         DX, cutBelow<>+0(SB)
+	ADCQ         SI, SI
+	VPADDD       sha256K<>+64(SB), X5, X0
+	SHA256RNDS2  X0, X1, X2
+	VPSHUFD      $0x0e, X0, X0
+	SHA256RNDS2  X0, X2, X1
+	SHA256MSG1   X7, X6
+	VINSERTI32X4 $0x03, 15360(R8), Z27, Z27
+	MOVBLZX      18(AX), R9
+	MOVQ         (CX)(R9*8), R9
+	LEAQ         (R9)(DX*2), R12
+	MOVBLZX      19(AX), R10
+	ADDQ         R9, R9
+	ADDQ         (CX)(R10*8), R9
+	CMPQ         R12, cutBelow<>+0(SB)
+	ADCQ         SI, SI
+	LEAQ         (R9)(DX*4), DX
+	CMPQ         DX, cutBelow<>+0(SB)
+	ADCQ         SI, SI
+	VPUNPCKLDQ   Z25, Z24, Z28
+	VPALIGNR     $0x04, X8, X5, X0
+	VPADDD       X0, X6, X6
+	SHA256MSG2   X5, X6
+	VPUNPCKHDQ   Z25, Z24, Z29
+	MOVBLZX      20(AX), R9
+	MOVQ         (CX)(R9*8), R9
+	LEAQ         (R9)(DX*2), R12
+	MOVBLZX      21(AX), R10
+	ADDQ         R9, R9
+	ADDQ         (CX)(R10*8), R9
+	CMPQ         R12, cutBelow<>+0(SB)
+	ADCQ         SI, SI
+	LEAQ         (R9)(DX*4), DX
+	CMPQ         DX, cutBelow<>+0(SB)
+	ADCQ         SI, SI
+	VPUNPCKLDQ   Z27, Z26, Z30
+	VPADDD       sha256K<>+80(SB), X6, X0
+	SHA256RNDS2  X0, X1, X2
+	VPSHUFD      $0x0e, X0, X0
+	SHA256RNDS2  X0, X2, X1
+	SHA256MSG1   X8, X7
+	VPUNPCKHDQ   Z27, Z26, Z31
+	MOVBLZX      22(AX), R9
+	MOVQ         (CX)(R9*8), R9
+	LEAQ         (R9)(DX*2), R12
+	MOVBLZX      23(AX), R10
+	ADDQ         R9, R9
+	ADDQ         (CX)(R10*8), R9
+	CMPQ         R12, cutBelow<>+0(SB)
+	ADCQ         SI, SI
+	LEAQ         (R9)(DX*4), DX
+	CMPQ         DX, cutBelow<>+0(SB)
+	ADCQ         SI, SI
+	VPALIGNR     $0x04, X5, X6, X0
+	VPADDD       X0, X7, X7
+	SHA256MSG2   X6, X7
+	VPUNPCKLQDQ  Z30, Z28, Z24
+	MOVBLZX      24(AX), R9
+	MOVQ         (CX)(R9*8), R9
+	LEAQ         (R9)(DX*2), R12
+	MOVBLZX      25(AX), R10
+	ADDQ         R9, R9
+	ADDQ         (CX)(R10*8), R9
+	CMPQ         R12, cutBelow<>+0(SB)
+	ADCQ         SI, SI
+	LEAQ         (R9)(DX*4), DX
+	CMPQ         DX, cutBelow<>+0(SB)
+	ADCQ         SI, SI
+	VPUNPCKHQDQ  Z30, Z28, Z25
+	VPADDD       sha256K<>+96(SB), X7, X0
+	SHA256RNDS2  X0, X1, X2
+	VPSHUFD      $0x0e, X0, X0
+	SHA256RNDS2  X0, X2, X1
+	SHA256MSG1   X5, X8
+	VPUNPCKLQDQ  Z31, Z29, Z26
+	MOVBLZX      26(AX), R9
+	MOVQ         (CX)(R9*8), R9
+	LEAQ         (R9)(DX*2), R12
+	MOVBLZX      27(AX), R10
+	ADDQ         R9, R9
+	ADDQ         (CX)(R10*8), R9
+	CMPQ         R12, cutBelow<>+0(SB)
+	ADCQ         SI, SI
+	LEAQ         (R9)(DX*4), DX
+	CMPQ         DX, cutBelow<>+0(SB)
+	ADCQ         SI, SI
+	VPUNPCKHQDQ  Z31, Z29, Z27
+	VPALIGNR     $0x04, X6, X7, X0
+	VPADDD       X0, X8, X8
+	SHA256MSG2   X7, X8
+	VMOVDQU32    Z24, (DI)
+	MOVBLZX      28(AX), R9
+	MOVQ         (CX)(R9*8), R9
+	LEAQ         (R9)(DX*2), R12
+	MOVBLZX      29(AX), R10
+	ADDQ         R9, R9
+	ADDQ         (CX)(R10*8), R9
+	CMPQ         R12, cutBelow<>+0(SB)
+	ADCQ         SI, SI
+	LEAQ         (R9)(DX*4), DX
+	CMPQ         DX, cutBelow<>+0(SB)
+	ADCQ         SI, SI
+	VPADDD       sha256K<>+112(SB), X8, X0
+	SHA256RNDS2  X0, X1, X2
+	VPSHUFD      $0x0e, X0, X0
+	SHA256RNDS2  X0, X2, X1
+	SHA256MSG1   X6, X5
+	VMOVDQU32    Z25, 64(DI)
+	MOVBLZX      30(AX), R9
+	MOVQ         (CX)(R9*8), R9
+	LEAQ         (R9)(DX*2), R12
+	MOVBLZX      31(AX), R10
+	ADDQ         R9, R9
+	ADDQ         (CX)(R10*8), R9
+	CMPQ         R12, cutBelow<>+0(SB)
+	ADCQ         SI, SI
+	LEAQ         (R9)(DX*4), DX
+	CMPQ         DX, cutBelow<>+0(SB)
+	ADCQ         SI, SI
+	VMOVDQU32    Z26, 128(DI)
+	VPALIGNR     $0x04, X7, X8, X0
+	VPADDD       X0, X5, X5
+	SHA256MSG2   X8, X5
+	VMOVDQU32    Z27, 192(DI)
+	MOVBLZX      32(AX), R9
+	MOVQ         (CX)(R9*8), R9
+	LEAQ         (R9)(DX*2), R12
+	MOVBLZX      33(AX), R10
+	ADDQ         R9, R9
+	ADDQ         (CX)(R10*8), R9
+	CMPQ         R12, cutBelow<>+0(SB)
+	ADCQ         SI, SI
+	LEAQ         (R9)(DX*4), DX
+	CMPQ         DX, cutBelow<>+0(SB)
+	ADCQ         SI, SI
+	VMOVDQU32    16(R8), X24
+	VPADDD       sha256K<>+128(SB), X5, X0
+	SHA256RNDS2  X0, X1, X2
+	VPSHUFD      $0x0e, X0, X0
+	SHA256RNDS2  X0, X2, X1
+	SHA256MSG1   X7, X6
+	VINSERTI32X4 $0x01, 4112(R8), Z24, Z24
+	MOVBLZX      34(AX), R9
+	MOVQ         (CX)(R9*8), R9
+	LEAQ         (R9)(DX*2), R12
+	MOVBLZX      35(AX), R10
+	ADDQ         R9, R9
+	ADDQ         (CX)(R10*8), R9
+	CMPQ         R12, cutBelow<>+0(SB)
+	ADCQ         SI, SI
+	LEAQ         (R9)(DX*4), DX
+	CMPQ         DX, cutBelow<>+0(SB)
+	ADCQ         SI, SI
+	VPALIGNR     $0x04, X8, X5, X0
+	VPADDD       X0, X6, X6
+	SHA256MSG2   X5, X6
+	VINSERTI32X4 $0x02, 8208(R8), Z24, Z24
+	MOVBLZX      36(AX), R9
+	MOVQ         (CX)(R9*8), R9
+	LEAQ         (R9)(DX*2), R12
+	MOVBLZX      37(AX), R10
+	ADDQ         R9, R9
+	ADDQ         (CX)(R10*8), R9
+	CMPQ         R12, cutBelow<>+0(SB)
+	ADCQ         SI, SI
+	LEAQ         (R9)(DX*4), DX
+	CMPQ         DX, cutBelow<>+0(SB)
+	ADCQ         SI, SI
+	VINSERTI32X4 $0x03, 12304(R8), Z24, Z24
+	VPADDD       sha256K<>+144(SB), X6, X0
+	SHA256RNDS2  X0, X1, X2
+	VPSHUFD      $0x0e, X0, X0
+	SHA256RNDS2  X0, X2, X1
+	SHA256MSG1   X8, X7
+	VMOVDQU32    1040(R8), X25
+	MOVBLZX      38(AX), R9
+	MOVQ         (CX)(R9*8), R9
+	LEAQ         (R9)(DX*2), R12
+	MOVBLZX      39(AX), R10
+	ADDQ         R9, R9
+	ADDQ         (CX)(R10*8), R9
+	CMPQ         R12, cutBelow<>+0(SB)
+	ADCQ         SI, SI
+	LEAQ         (R9)(DX*4), DX
+	CMPQ         DX, cutBelow<>+0(SB)
+	ADCQ         SI, SI
+	VINSERTI32X4 $0x01, 5136(R8), Z25, Z25
+	VPALIGNR     $0x04, X5, X6, X0
+	VPADDD       X0, X7, X7
+	SHA256MSG2   X6, X7
+	VINSERTI32X4 $0x02, 9232(R8), Z25, Z25
+	MOVBLZX      40(AX), R9
+	MOVQ         (CX)(R9*8), R9
+	LEAQ         (R9)(DX*2), R12
+	MOVBLZX      41(AX), R10
+	ADDQ         R9, R9
+	ADDQ         (CX)(R10*8), R9
+	CMPQ         R12, cutBelow<>+0(SB)
+	ADCQ         SI, SI
+	LEAQ         (R9)(DX*4), DX
+	CMPQ         DX, cutBelow<>+0(SB)
+	ADCQ         SI, SI
+	VPADDD       sha256K<>+160(SB), X7, X0
+	SHA256RNDS2  X0, X1, X2
+	VPSHUFD      $0x0e, X0, X0
+	SHA256RNDS2  X0, X2, X1
+	SHA256MSG1   X5, X8
+	VINSERTI32X4 $0x03, 13328(R8), Z25, Z25
+	MOVBLZX      42(AX), R9
+	MOVQ         (CX)(R9*8), R9
+	LEAQ         (R9)(DX*2), R12
+	MOVBLZX      43(AX), R10
+	ADDQ         R9, R9
+	ADDQ         (CX)(R10*8), R9
+	CMPQ         R12, cutBelow<>+0(SB)
+	ADCQ         SI, SI
+	LEAQ         (R9)(DX*4), DX
+	CMPQ         DX, cutBelow<>+0(SB)
+	ADCQ         SI, SI
+	VMOVDQU32    2064(R8), X26
+	VPALIGNR     $0x04, X6, X7, X0
+	VPADDD       X0, X8, X8
+	SHA256MSG2   X7, X8
+	VINSERTI32X4 $0x01, 6160(R8), Z26, Z26
+	MOVBLZX      44(AX), R9
+	MOVQ         (CX)(R9*8), R9
+	LEAQ         (R9)(DX*2), R12
+	MOVBLZX      45(AX), R10
+	ADDQ         R9, R9
+	ADDQ         (CX)(R10*8), R9
+	CMPQ         R12, cutBelow<>+0(SB)
+	ADCQ         SI, SI
+	LEAQ         (R9)(DX*4), DX
+	CMPQ         DX, cutBelow<>+0(SB)
+	ADCQ         SI, SI
+	VINSERTI32X4 $0x02, 10256(R8), Z26, Z26
+	VPADDD       sha256K<>+176(SB), X8, X0
+	SHA256RNDS2  X0, X1, X2
+	VPSHUFD      $0x0e, X0, X0
+	SHA256RNDS2  X0, X2, X1
+	SHA256MSG1   X6, X5
+	VINSERTI32X4 $0x03, 14352(R8), Z26, Z26
+	MOVBLZX      46(AX), R9
+	MOVQ         (CX)(R9*8), R9
+	LEAQ         (R9)(DX*2), R12
+	MOVBLZX      47(AX), R10
+	ADDQ         R9, R9
+	ADDQ         (CX)(R10*8), R9
+	CMPQ         R12, cutBelow<>+0(SB)
+	ADCQ         SI, SI
+	LEAQ         (R9)(DX*4), DX
+	CMPQ         DX, cutBelow<>+0(SB)
+	ADCQ         SI, SI
+	VPALIGNR     $0x04, X7, X8, X0
+	VPADDD       X0, X5, X5
+	SHA256MSG2   X8, X5
+	VMOVDQU32    3088(R8), X27
+	MOVBLZX      48(AX), R9
+	MOVQ         (CX)(R9*8), R9
+	LEAQ         (R9)(DX*2), R12
+	MOVBLZX      49(AX), R10
+	ADDQ         R9, R9
+	ADDQ         (CX)(R10*8), R9
+	CMPQ         R12, cutBelow<>+0(SB)
+	ADCQ         SI, SI
+	LEAQ         (R9)(DX*4), DX
+	CMPQ         DX, cutBelow<>+0(SB)
+	ADCQ         SI, SI
+	VINSERTI32X4 $0x01, 7184(R8), Z27, Z27
+	VPADDD       sha256K<>+192(SB), X5, X0
+	SHA256RNDS2  X0, X1, X2
+	VPSHUFD      $0x0e, X0, X0
+	SHA256RNDS2  X0, X2, X1
+	SHA256MSG1   X7, X6
+	VINSERTI32X4 $0x02, 11280(R8), Z27, Z27
+	MOVBLZX      50(AX), R9
+	MOVQ         (CX)(R9*8), R9
+	LEAQ         (R9)(DX*2), R12
+	MOVBLZX      51(AX), R10
+	ADDQ         R9, R9
+	ADDQ         (CX)(R10*8), R9
+	CMPQ         R12, cutBelow<>+0(SB)
+	ADCQ         SI, SI
+	LEAQ         (R9)(DX*4), DX
+	CMPQ         DX, cutBelow<>+0(SB)
+	ADCQ         SI, SI
+	VINSERTI32X4 $0x03, 15376(R8), Z27, Z27
+	VPALIGNR     $0x04, X8, X5, X0
+	VPADDD       X0, X6, X6
+	SHA256MSG2   X5, X6
+	VPUNPCKLDQ   Z25, Z24, Z28
+	MOVBLZX      52(AX), R9
+	MOVQ         (CX)(R9*8), R9
+	LEAQ         (R9)(DX*2), R12
+	MOVBLZX      53(AX), R10
+	ADDQ         R9, R9
+	ADDQ         (CX)(R10*8), R9
+	CMPQ         R12, cutBelow<>+0(SB)
+	ADCQ         SI, SI
+	LEAQ         (R9)(DX*4), DX
+	CMPQ         DX, cutBelow<>+0(SB)
+	ADCQ         SI, SI
+	VPADDD       sha256K<>+208(SB), X6, X0
+	SHA256RNDS2  X0, X1, X2
+	VPSHUFD      $0x0e, X0, X0
+	SHA256RNDS2  X0, X2, X1
+	SHA256MSG1   X8, X7
+	VPUNPCKHDQ   Z25, Z24, Z29
+	MOVBLZX      54(AX), R9
+	MOVQ         (CX)(R9*8), R9
+	LEAQ         (R9)(DX*2), R12
+	MOVBLZX      55(AX), R10
+	ADDQ         R9, R9
+	ADDQ         (CX)(R10*8), R9
+	CMPQ         R12, cutBelow<>+0(SB)
+	ADCQ         SI, SI
+	LEAQ         (R9)(DX*4), DX
+	CMPQ         DX, cutBelow<>+0(SB)
+	ADCQ         SI, SI
+	VPUNPCKLDQ   Z27, Z26, Z30
+	VPALIGNR     $0x04, X5, X6, X0
+	VPADDD       X0, X7, X7
+	SHA256MSG2   X6, X7
+	VPUNPCKHDQ   Z27, Z26, Z31
+	MOVBLZX      56(AX), R9
+	MOVQ         (CX)(R9*8), R9
+	LEAQ         (R9)(DX*2), R12
+	MOVBLZX      57(AX), R10
+	ADDQ         R9, R9
+	ADDQ         (CX)(R10*8), R9
+	CMPQ         R12, cutBelow<>+0(SB)
+	ADCQ         SI, SI
+	LEAQ         (R9)(DX*4), DX
+	CMPQ         DX, cutBelow<>+0(SB)
+	ADCQ         SI, SI
+	VPUNPCKLQDQ  Z30, Z28, Z24
+	VPADDD       sha256K<>+224(SB), X7, X0
+	SHA256RNDS2  X0, X1, X2
+	VPSHUFD      $0x0e, X0, X0
+	SHA256RNDS2  X0, X2, X1
+	SHA256MSG1   X5, X8
+	VPUNPCKHQDQ  Z30, Z28, Z25
+	MOVBLZX      58(AX), R9
+	MOVQ         (CX)(R9*8), R9
+	LEAQ         (R9)(DX*2), R12
+	MOVBLZX      59(AX), R10
+	ADDQ         R9, R9
+	ADDQ         (CX)(R10*8), R9
+	CMPQ         R12, cutBelow<>+0(SB)
+	ADCQ         SI, SI
+	LEAQ         (R9)(DX*4), DX
+	CMPQ         DX, cutBelow<>+0(SB)
+	ADCQ         SI, SI
+	VPALIGNR     $0x04, X6, X7, X0
+	VPADDD       X0, X8, X8
+	SHA256MSG2   X7, X8
+	VPUNPCKLQDQ  Z31, Z29, Z26
+	MOVBLZX      60(AX), R9
+	MOVQ         (CX)(R9*8), R9
+	LEAQ         (R9)(DX*2), R12
+	MOVBLZX      61(AX), R10
+	ADDQ         R9, R9
+	ADDQ         (CX)(R10*8), R9
+	CMPQ         R12, cutBelow<>+0(SB)
+	ADCQ         SI, SI
+	LEAQ         (R9)(DX*4), DX
+	CMPQ         DX, cutBelow<>+0(SB)
+	ADCQ         SI, SI
+	VPUNPCKHQDQ  Z31, Z29, Z27
+	VPADDD       sha256K<>+240(SB), X8, X0
+	SHA256RNDS2  X0, X1, X2
+	VPSHUFD      $0x0e, X0, X0
+	SHA256RNDS2  X0, X2, X1
+	VMOVDQU32    Z24, 256(DI)
+	MOVBLZX      62(AX), R9
+	MOVQ         (CX)(R9*8), R9
+	LEAQ         (R9)(DX*2), R12
+	MOVBLZX      63(AX), R10
+	ADDQ         R9, R9
+	ADDQ         (CX)(R10*8), R9
+	CMPQ         R12, cutBelow<>+0(SB)
+	ADCQ         SI, SI
+	LEAQ         (R9)(DX*4), DX
+	CMPQ         DX, cutBelow<>+0(SB)
+	ADCQ         SI, SI
+	VMOVDQU32    Z25, 320(DI)
+	VPADDD       X3, X1, X1
+	VPADDD       X4, X2, X2
+	VMOVDQU32    Z26, 384(DI)
+	MOVQ         SI, (BX)
+	ADDQ         $+64, AX
+	ADDQ         $+8, BX
+	VMOVDQU32    Z27, 448(DI)
+	VMOVDQA      X1, X3
+	VMOVDQA      X2, X4
+	VMOVDQU      (AX), X5
+	VPSHUFB      flip<>+0(SB), X5, X5
+	VMOVDQU32    32(R8), X24
+	MOVBLZX      (AX), R9
+	MOVQ         (CX)(R9*8), R9
+	LEAQ         (R9)(DX*2), R12
+	MOVBLZX      1(AX), R10
+	ADDQ         R9, R9
+	ADDQ         (CX)(R10*8), R9
+	CMPQ         R12, cutBelow<>+0(SB)
+	ADCQ         SI, SI
+	LEAQ         (R9)(DX*4), DX
+	CMPQ         DX, cutBelow<>+0(SB)
+	ADCQ         SI, SI
+	VINSERTI32X4 $0x01, 4128(R8), Z24, Z24
+	VPADDD       sha256K<>+0(SB), X5, X0
+	SHA256RNDS2  X0, X1, X2
+	VPSHUFD      $0x0e, X0, X0
+	SHA256RNDS2  X0, X2, X1
+	VINSERTI32X4 $0x02, 8224(R8), Z24, Z24
+	MOVBLZX      2(AX), R9
+	MOVQ         (CX)(R9*8), R9
+	LEAQ         (R9)(DX*2), R12
+	MOVBLZX      3(AX), R10
+	ADDQ         R9, R9
+	ADDQ         (CX)(R10*8), R9
+	CMPQ         R12, cutBelow<>+0(SB)
+	ADCQ         SI, SI
+	LEAQ         (R9)(DX*4), DX
+	CMPQ         DX, cutBelow<>+0(SB)
+	ADCQ         SI, SI
+	VINSERTI32X4 $0x03, 12320(R8), Z24, Z24
+	VMOVDQU      16(AX), X6
+	VPSHUFB      flip<>+0(SB), X6, X6
+	VMOVDQU32    1056(R8), X25
+	MOVBLZX      4(AX), R9
+	MOVQ         (CX)(R9*8), R9
+	LEAQ         (R9)(DX*2), R12
+	MOVBLZX      5(AX), R10
+	ADDQ         R9, R9
+	ADDQ         (CX)(R10*8), R9
+	CMPQ         R12, cutBelow<>+0(SB)
+	ADCQ         SI, SI
+	LEAQ         (R9)(DX*4), DX
+	CMPQ         DX, cutBelow<>+0(SB)
+	ADCQ         SI, SI
+	VINSERTI32X4 $0x01, 5152(R8), Z25, Z25
+	VPADDD       sha256K<>+16(SB), X6, X0
+	SHA256RNDS2  X0, X1, X2
+	VPSHUFD      $0x0e, X0, X0
+	SHA256RNDS2  X0, X2, X1
+	VINSERTI32X4 $0x02, 9248(R8), Z25, Z25
+	MOVBLZX      6(AX), R9
+	MOVQ         (CX)(R9*8), R9
+	LEAQ         (R9)(DX*2), R12
+	MOVBLZX      7(AX), R10
+	ADDQ         R9, R9
+	ADDQ         (CX)(R10*8), R9
+	CMPQ         R12, cutBelow<>+0(SB)
+	ADCQ         SI, SI
+	LEAQ         (R9)(DX*4), DX
+	CMPQ         DX, cutBelow<>+0(SB)
+	ADCQ         SI, SI
+	VINSERTI32X4 $0x03, 13344(R8), Z25, Z25
+	VMOVDQU      32(AX), X7
+	VPSHUFB      flip<>+0(SB), X7, X7
+	VMOVDQU32    2080(R8), X26
+	MOVBLZX      8(AX), R9
+	MOVQ         (CX)(R9*8), R9
+	LEAQ         (R9)(DX*2), R12
+	MOVBLZX      9(AX), R10
+	ADDQ         R9, R9
+	ADDQ         (CX)(R10*8), R9
+	CMPQ         R12, cutBelow<>+0(SB)
+	ADCQ         SI, SI
+	LEAQ         (R9)(DX*4), DX
+	CMPQ         DX, cutBelow<>+0(SB)
+	ADCQ         SI, SI
+	VINSERTI32X4 $0x01, 6176(R8), Z26, Z26
+	VPADDD       sha256K<>+32(SB), X7, X0
+	SHA256RNDS2  X0, X1, X2
+	VPSHUFD      $0x0e, X0, X0
+	SHA256RNDS2  X0, X2, X1
+	VINSERTI32X4 $0x02, 10272(R8), Z26, Z26
+	MOVBLZX      10(AX), R9
+	MOVQ         (CX)(R9*8), R9
+	LEAQ         (R9)(DX*2), R12
+	MOVBLZX      11(AX), R10
+	ADDQ         R9, R9
+	ADDQ         (CX)(R10*8), R9
+	CMPQ         R12, cutBelow<>+0(SB)
+	ADCQ         SI, SI
+	LEAQ         (R9)(DX*4), DX
+	CMPQ         DX, cutBelow<>+0(SB)
+	ADCQ         SI, SI
+	VINSERTI32X4 $0x03, 14368(R8), Z26, Z26
+	VMOVDQU      48(AX), X8
+	VPSHUFB      flip<>+0(SB), X8, X8
+	VMOVDQU32    3104(R8), X27
+	MOVBLZX      12(AX), R9
+	MOVQ         (CX)(R9*8), R9
+	LEAQ         (R9)(DX*2), R12
+	MOVBLZX      13(AX), R10
+	ADDQ         R9, R9
+	ADDQ         (CX)(R10*8), R9
+	CMPQ         R12, cutBelow<>+0(SB)
+	ADCQ         SI, SI
+	LEAQ         (R9)(DX*4), DX
+	CMPQ         DX, cutBelow<>+0(SB)
+	ADCQ         SI, SI
+	VINSERTI32X4 $0x01, 7200(R8), Z27, Z27
+	VPADDD       sha256K<>+48(SB), X8, X0
+	SHA256RNDS2  X0, X1, X2
+	VPSHUFD      $0x0e, X0, X0
+	SHA256RNDS2  X0, X2, X1
+	SHA256MSG1   X6, X5
+	VINSERTI32X4 $0x02, 11296(R8), Z27, Z27
+	MOVBLZX      14(AX), R9
+	MOVQ         (CX)(R9*8), R9
+	LEAQ         (R9)(DX*2), R12
+	MOVBLZX      15(AX), R10
+	ADDQ         R9, R9
+	ADDQ         (CX)(R10*8), R9
+	CMPQ         R12, cutBelow<>+0(SB)
+	ADCQ         SI, SI
+	LEAQ         (R9)(DX*4), DX
+	CMPQ         DX, cutBelow<>+0(SB)
+	ADCQ         SI, SI
+	VINSERTI32X4 $0x03, 15392(R8), Z27, Z27
+	VPALIGNR     $0x04, X7, X8, X0
+	VPADDD       X0, X5, X5
+	SHA256MSG2   X8, X5
+	VPUNPCKLDQ   Z25, Z24, Z28
+	MOVBLZX      16(AX), R9
+	MOVQ         (CX)(R9*8), R9
+	LEAQ         (R9)(DX*2), R12
+	MOVBLZX      17(AX), R10
+	ADDQ         R9, R9
+	ADDQ         (CX)(R10*8), R9
+	CMPQ         R12, cutBelow<>+0(SB)
+	ADCQ         SI, SI
+	LEAQ         (R9)(DX*4), DX
+	CMPQ         DX, cutBelow<>+0(SB)
+	ADCQ         SI, SI
+	VPUNPCKHDQ   Z25, Z24, Z29
+	VPADDD       sha256K<>+64(SB), X5, X0
+	SHA256RNDS2  X0, X1, X2
+	VPSHUFD      $0x0e, X0, X0
+	SHA256RNDS2  X0, X2, X1
+	SHA256MSG1   X7, X6
+	VPUNPCKLDQ   Z27, Z26, Z30
+	MOVBLZX      18(AX), R9
+	MOVQ         (CX)(R9*8), R9
+	LEAQ         (R9)(DX*2), R12
+	MOVBLZX      19(AX), R10
+	ADDQ         R9, R9
+	ADDQ         (CX)(R10*8), R9
+	CMPQ         R12, cutBelow<>+0(SB)
+	ADCQ         SI, SI
+	LEAQ         (R9)(DX*4), DX
+	CMPQ         DX, cutBelow<>+0(SB)
+	ADCQ         SI, SI
+	VPUNPCKHDQ   Z27, Z26, Z31
+	VPALIGNR     $0x04, X8, X5, X0
+	VPADDD       X0, X6, X6
+	SHA256MSG2   X5, X6
+	VPUNPCKLQDQ  Z30, Z28, Z24
+	MOVBLZX      20(AX), R9
+	MOVQ         (CX)(R9*8), R9
+	LEAQ         (R9)(DX*2), R12
+	MOVBLZX      21(AX), R10
+	ADDQ         R9, R9
+	ADDQ         (CX)(R10*8), R9
+	CMPQ         R12, cutBelow<>+0(SB)
+	ADCQ         SI, SI
+	LEAQ         (R9)(DX*4), DX
+	CMPQ         DX, cutBelow<>+0(SB)
+	ADCQ         SI, SI
+	VPUNPCKHQDQ  Z30, Z28, Z25
+	VPADDD       sha256K<>+80(SB), X6, X0
+	SHA256RNDS2  X0, X1, X2
+	VPSHUFD      $0x0e, X0, X0
+	SHA256RNDS2  X0, X2, X1
+	SHA256MSG1   X8, X7
+	VPUNPCKLQDQ  Z31, Z29, Z26
+	MOVBLZX      22(AX), R9
+	MOVQ         (CX)(R9*8), R9
+	LEAQ         (R9)(DX*2), R12
+	MOVBLZX      23(AX), R10
+	ADDQ         R9, R9
+	ADDQ         (CX)(R10*8), R9
+	CMPQ         R12, cutBelow<>+0(SB)
+	ADCQ         SI, SI
+	LEAQ         (R9)(DX*4), DX
+	CMPQ         DX, cutBelow<>+0(SB)
+	ADCQ         SI, SI
+	VPUNPCKHQDQ  Z31, Z29, Z27
+	VPALIGNR     $0x04, X5, X6, X0
+	VPADDD       X0, X7, X7
+	SHA256MSG2   X6, X7
+	VMOVDQU32    Z24, 512(DI)
+	MOVBLZX      24(AX), R9
+	MOVQ         (CX)(R9*8), R9
+	LEAQ         (R9)(DX*2), R12
+	MOVBLZX      25(AX), R10
+	ADDQ         R9, R9
+	ADDQ         (CX)(R10*8), R9
+	CMPQ         R12, cutBelow<>+0(SB)
+	ADCQ         SI, SI
+	LEAQ         (R9)(DX*4), DX
+	CMPQ         DX, cutBelow<>+0(SB)
+	ADCQ         SI, SI
+	VMOVDQU32    Z25, 576(DI)
+	VPADDD       sha256K<>+96(SB), X7, X0
+	SHA256RNDS2  X0, X1, X2
+	VPSHUFD      $0x0e, X0, X0
+	SHA256RNDS2  X0, X2, X1
+	SHA256MSG1   X5, X8
+	VMOVDQU32    Z26, 640(DI)
+	MOVBLZX      26(AX), R9
+	MOVQ         (CX)(R9*8), R9
+	LEAQ         (R9)(DX*2), R12
+	MOVBLZX      27(AX), R10
+	ADDQ         R9, R9
+	ADDQ         (CX)(R10*8), R9
+	CMPQ         R12, cutBelow<>+0(SB)
+	ADCQ         SI, SI
+	LEAQ         (R9)(DX*4), DX
+	CMPQ         DX, cutBelow<>+0(SB)
+	ADCQ         SI, SI
+	VMOVDQU32    Z27, 704(DI)
+	VPALIGNR     $0x04, X6, X7, X0
+	VPADDD       X0, X8, X8
+	SHA256MSG2   X7, X8
+	VMOVDQU32    48(R8), X24
+	MOVBLZX      28(AX), R9
+	MOVQ         (CX)(R9*8), R9
+	LEAQ         (R9)(DX*2), R12
+	MOVBLZX      29(AX), R10
+	ADDQ         R9, R9
+	ADDQ         (CX)(R10*8), R9
+	CMPQ         R12, cutBelow<>+0(SB)
+	ADCQ         SI, SI
+	LEAQ         (R9)(DX*4), DX
+	CMPQ         DX, cutBelow<>+0(SB)
+	ADCQ         SI, SI
+	VINSERTI32X4 $0x01, 4144(R8), Z24, Z24
+	VPADDD       sha256K<>+112(SB), X8, X0
+	SHA256RNDS2  X0, X1, X2
+	VPSHUFD      $0x0e, X0, X0
+	SHA256RNDS2  X0, X2, X1
+	SHA256MSG1   X6, X5
+	VINSERTI32X4 $0x02, 8240(R8), Z24, Z24
+	MOVBLZX      30(AX), R9
+	MOVQ         (CX)(R9*8), R9
+	LEAQ         (R9)(DX*2), R12
+	MOVBLZX      31(AX), R10
+	ADDQ         R9, R9
+	ADDQ         (CX)(R10*8), R9
+	CMPQ         R12, cutBelow<>+0(SB)
+	ADCQ         SI, SI
+	LEAQ         (R9)(DX*4), DX
+	CMPQ         DX, cutBelow<>+0(SB)
+	ADCQ         SI, SI
+	VINSERTI32X4 $0x03, 12336(R8), Z24, Z24
+	VPALIGNR     $0x04, X7, X8, X0
+	VPADDD       X0, X5, X5
+	SHA256MSG2   X8, X5
+	MOVBLZX      32(AX), R9
+	MOVQ         (CX)(R9*8), R9
+	LEAQ         (R9)(DX*2), R12
+	MOVBLZX      33(AX), R10
+	ADDQ         R9, R9
+	ADDQ         (CX)(R10*8), R9
+	CMPQ         R12, cutBelow<>+0(SB)
+	ADCQ         SI, SI
+	LEAQ         (R9)(DX*4), DX
+	CMPQ         DX, cutBelow<>+0(SB)
+	ADCQ         SI, SI
+	VMOVDQU32    1072(R8), X25
+	VPADDD       sha256K<>+128(SB), X5, X0
+	SHA256RNDS2  X0, X1, X2
+	VPSHUFD      $0x0e, X0, X0
+	SHA256RNDS2  X0, X2, X1
+	SHA256MSG1   X7, X6
+	VINSERTI32X4 $0x01, 5168(R8), Z25, Z25
+	MOVBLZX      34(AX), R9
+	MOVQ         (CX)(R9*8), R9
+	LEAQ         (R9)(DX*2), R12
+	MOVBLZX      35(AX), R10
+	ADDQ         R9, R9
+	ADDQ         (CX)(R10*8), R9
+	CMPQ         R12, cutBelow<>+0(SB)
+	ADCQ         SI, SI
+	LEAQ         (R9)(DX*4), DX
+	CMPQ         DX, cutBelow<>+0(SB)
+	ADCQ         SI, SI
+	VINSERTI32X4 $0x02, 9264(R8), Z25, Z25
+	VPALIGNR     $0x04, X8, X5, X0
+	VPADDD       X0, X6, X6
+	SHA256MSG2   X5, X6
+	VINSERTI32X4 $0x03, 13360(R8), Z25, Z25
+	MOVBLZX      36(AX), R9
+	MOVQ         (CX)(R9*8), R9
+	LEAQ         (R9)(DX*2), R12
+	MOVBLZX      37(AX), R10
+	ADDQ         R9, R9
+	ADDQ         (CX)(R10*8), R9
+	CMPQ         R12, cutBelow<>+0(SB)
+	ADCQ         SI, SI
+	LEAQ         (R9)(DX*4), DX
+	CMPQ         DX, cutBelow<>+0(SB)
+	ADCQ         SI, SI
+	VMOVDQU32    2096(R8), X26
+	VPADDD       sha256K<>+144(SB), X6, X0
+	SHA256RNDS2  X0, X1, X2
+	VPSHUFD      $0x0e, X0, X0
+	SHA256RNDS2  X0, X2, X1
+	SHA256MSG1   X8, X7
+	VINSERTI32X4 $0x01, 6192(R8), Z26, Z26
+	MOVBLZX      38(AX), R9
+	MOVQ         (CX)(R9*8), R9
+	LEAQ         (R9)(DX*2), R12
+	MOVBLZX      39(AX), R10
+	ADDQ         R9, R9
+	ADDQ         (CX)(R10*8), R9
+	CMPQ         R12, cutBelow<>+0(SB)
+	ADCQ         SI, SI
+	LEAQ         (R9)(DX*4), DX
+	CMPQ         DX, cutBelow<>+0(SB)
+	ADCQ         SI, SI
+	VINSERTI32X4 $0x02, 10288(R8), Z26, Z26
+	VPALIGNR     $0x04, X5, X6, X0
+	VPADDD       X0, X7, X7
+	SHA256MSG2   X6, X7
+	VINSERTI32X4 $0x03, 14384(R8), Z26, Z26
+	MOVBLZX      40(AX), R9
+	MOVQ         (CX)(R9*8), R9
+	LEAQ         (R9)(DX*2), R12
+	MOVBLZX      41(AX), R10
+	ADDQ         R9, R9
+	ADDQ         (CX)(R10*8), R9
+	CMPQ         R12, cutBelow<>+0(SB)
+	ADCQ         SI, SI
+	LEAQ         (R9)(DX*4), DX
+	CMPQ         DX, cutBelow<>+0(SB)
+	ADCQ         SI, SI
+	VMOVDQU32    3120(R8), X27
+	VPADDD       sha256K<>+160(SB), X7, X0
+	SHA256RNDS2  X0, X1, X2
+	VPSHUFD      $0x0e, X0, X0
+	SHA256RNDS2  X0, X2, X1
+	SHA256MSG1   X5, X8
+	VINSERTI32X4 $0x01, 7216(R8), Z27, Z27
+	MOVBLZX      42(AX), R9
+	MOVQ         (CX)(R9*8), R9
+	LEAQ         (R9)(DX*2), R12
+	MOVBLZX      43(AX), R10
+	ADDQ         R9, R9
+	ADDQ         (CX)(R10*8), R9
+	CMPQ         R12, cutBelow<>+0(SB)
+	ADCQ         SI, SI
+	LEAQ         (R9)(DX*4), DX
+	CMPQ         DX, cutBelow<>+0(SB)
+	ADCQ         SI, SI
+	VINSERTI32X4 $0x02, 11312(R8), Z27, Z27
+	VPALIGNR     $0x04, X6, X7, X0
+	VPADDD       X0, X8, X8
+	SHA256MSG2   X7, X8
+	VINSERTI32X4 $0x03, 15408(R8), Z27, Z27
+	MOVBLZX      44(AX), R9
+	MOVQ         (CX)(R9*8), R9
+	LEAQ         (R9)(DX*2), R12
+	MOVBLZX      45(AX), R10
+	ADDQ         R9, R9
+	ADDQ         (CX)(R10*8), R9
+	CMPQ         R12, cutBelow<>+0(SB)
+	ADCQ         SI, SI
+	LEAQ         (R9)(DX*4), DX
+	CMPQ         DX, cutBelow<>+0(SB)
+	ADCQ         SI, SI
+	VPUNPCKLDQ   Z25, Z24, Z28
+	VPADDD       sha256K<>+176(SB), X8, X0
+	SHA256RNDS2  X0, X1, X2
+	VPSHUFD      $0x0e, X0, X0
+	SHA256RNDS2  X0, X2, X1
+	SHA256MSG1   X6, X5
+	VPUNPCKHDQ   Z25, Z24, Z29
+	MOVBLZX      46(AX), R9
+	MOVQ         (CX)(R9*8), R9
+	LEAQ         (R9)(DX*2), R12
+	MOVBLZX      47(AX), R10
+	ADDQ         R9, R9
+	ADDQ         (CX)(R10*8), R9
+	CMPQ         R12, cutBelow<>+0(SB)
+	ADCQ         SI, SI
+	LEAQ         (R9)(DX*4), DX
+	CMPQ         DX, cutBelow<>+0(SB)
+	ADCQ         SI, SI
+	VPUNPCKLDQ   Z27, Z26, Z30
+	VPALIGNR     $0x04, X7, X8, X0
+	VPADDD       X0, X5, X5
+	SHA256MSG2   X8, X5
+	VPUNPCKHDQ   Z27, Z26, Z31
+	MOVBLZX      48(AX), R9
+	MOVQ         (CX)(R9*8), R9
+	LEAQ         (R9)(DX*2), R12
+	MOVBLZX      49(AX), R10
+	ADDQ         R9, R9
+	ADDQ         (CX)(R10*8), R9
+	CMPQ         R12, cutBelow<>+0(SB)
+	ADCQ         SI, SI
+	LEAQ         (R9)(DX*4), DX
+	CMPQ         DX, cutBelow<>+0(SB)
+	ADCQ         SI, SI
+	VPUNPCKLQDQ  Z30, Z28, Z24
+	VPADDD       sha256K<>+192(SB), X5, X0
+	SHA256RNDS2  X0, X1, X2
+	VPSHUFD      $0x0e, X0, X0
+	SHA256RNDS2  X0, X2, X1
+	SHA256MSG1   X7, X6
+	VPUNPCKHQDQ  Z30, Z28, Z25
+	MOVBLZX      50(AX), R9
+	MOVQ         (CX)(R9*8), R9
+	LEAQ         (R9)(DX*2), R12
+	MOVBLZX      51(AX), R10
+	ADDQ         R9, R9
+	ADDQ         (CX)(R10*8), R9
+	CMPQ         R12, cutBelow<>+0(SB)
+	ADCQ         SI, SI
+	LEAQ         (R9)(DX*4), DX
+	CMPQ         DX, cutBelow<>+0(SB)
+	ADCQ         SI, SI
+	VPUNPCKLQDQ  Z31, Z29, Z26
+	VPALIGNR     $0x04, X8, X5, X0
+	VPADDD       X0, X6, X6
+	SHA256MSG2   X5, X6
+	VPUNPCKHQDQ  Z31, Z29, Z27
+	MOVBLZX      52(AX), R9
+	MOVQ         (CX)(R9*8), R9
+	LEAQ         (R9)(DX*2), R12
+	MOVBLZX      53(AX), R10
+	ADDQ         R9, R9
+	ADDQ         (CX)(R10*8), R9
+	CMPQ         R12, cutBelow<>+0(SB)
+	ADCQ         SI, SI
+	LEAQ         (R9)(DX*4), DX
+	CMPQ         DX, cutBelow<>+0(SB)
+	ADCQ         SI, SI
+	VMOVDQU32    Z24, 768(DI)
+	VPADDD       sha256K<>+208(SB), X6, X0
+	SHA256RNDS2  X0, X1, X2
+	VPSHUFD      $0x0e, X0, X0
+	SHA256RNDS2  X0, X2, X1
+	SHA256MSG1   X8, X7
+	VMOVDQU32    Z25, 832(DI)
+	MOVBLZX      54(AX), R9
+	MOVQ         (CX)(R9*8), R9
+	LEAQ         (R9)(DX*2), R12
+	MOVBLZX      55(AX), R10
+	ADDQ         R9, R9
+	ADDQ         (CX)(R10*8), R9
+	CMPQ         R12, cutBelow<>+0(SB)
+	ADCQ         SI, SI
+	LEAQ         (R9)(DX*4), DX
+	CMPQ         DX, cutBelow<>+0(SB)
+	ADCQ         SI, SI
+	VMOVDQU32    Z26, 896(DI)
+	VPALIGNR     $0x04, X5, X6, X0
+	VPADDD       X0, X7, X7
+	SHA256MSG2   X6, X7
+	VMOVDQU32    Z27, 960(DI)
+	MOVBLZX      56(AX), R9
+	MOVQ         (CX)(R9*8), R9
+	LEAQ         (R9)(DX*2), R12
+	MOVBLZX      57(AX), R10
+	ADDQ         R9, R9
+	ADDQ         (CX)(R10*8), R9
+	CMPQ         R12, cutBelow<>+0(SB)
+	ADCQ         SI, SI
+	LEAQ         (R9)(DX*4), DX
+	CMPQ         DX, cutBelow<>+0(SB)
+	ADCQ         SI, SI
+	VPBROADCASTD leafIV<>+0(SB), Z24
+	VPADDD       sha256K<>+224(SB), X7, X0
+	SHA256RNDS2  X0, X1, X2
+	VPSHUFD      $0x0e, X0, X0
+	SHA256RNDS2  X0, X2, X1
+	SHA256MSG1   X5, X8
+	VPBROADCASTD leafIV<>+4(SB), Z25
+	MOVBLZX      58(AX), R9
+	MOVQ         (CX)(R9*8), R9
+	LEAQ         (R9)(DX*2), R12
+	MOVBLZX      59(AX), R10
+	ADDQ         R9, R9
+	ADDQ         (CX)(R10*8), R9
+	CMPQ         R12, cutBelow<>+0(SB)
+	ADCQ         SI, SI
+	LEAQ         (R9)(DX*4), DX
+	CMPQ         DX, cutBelow<>+0(SB)
+	ADCQ         SI, SI
+	VPBROADCASTD leafIV<>+8(SB), Z26
+	VPALIGNR     $0x04, X6, X7, X0
+	VPADDD       X0, X8, X8
+	SHA256MSG2   X7, X8
+	VPBROADCASTD leafIV<>+12(SB), Z27
+	MOVBLZX      60(AX), R9
+	MOVQ         (CX)(R9*8), R9
+	LEAQ         (R9)(DX*2), R12
+	MOVBLZX      61(AX), R10
+	ADDQ         R9, R9
+	ADDQ         (CX)(R10*8), R9
+	CMPQ         R12, cutBelow<>+0(SB)
+	ADCQ         SI, SI
+	LEAQ         (R9)(DX*4), DX
+	CMPQ         DX, cutBelow<>+0(SB)
+	ADCQ         SI, SI
+	VMOVDQU32    1664(DI), Z28
+	VPADDD       sha256K<>+240(SB), X8, X0
+	SHA256RNDS2  X0, X1, X2
+	VPSHUFD      $0x0e, X0, X0
+	SHA256RNDS2  X0, X2, X1
+	VPXORD       Z29, Z29, Z29
+	MOVBLZX      62(AX), R9
+	MOVQ         (CX)(R9*8), R9
+	LEAQ         (R9)(DX*2), R12
+	MOVBLZX      63(AX), R10
+	ADDQ         R9, R9
+	ADDQ         (CX)(R10*8), R9
+	CMPQ         R12, cutBelow<>+0(SB)
+	ADCQ         SI, SI
+	LEAQ         (R9)(DX*4), DX
+	CMPQ         DX, cutBelow<>+0(SB)
+	ADCQ         SI, SI
+	VMOVDQU32    1536(DI), Z30
+	VPADDD       X3, X1, X1
+	VPADDD       X4, X2, X2
+	VPBROADCASTD (R11), Z31
+	MOVQ         SI, (BX)
+	ADDQ         $+64, AX
+	ADDQ         $+8, BX
+	VPORD        1600(DI), Z31, Z31
+	LEAQ         leafOrders<>+0(SB), R12
+
+round:
+	VMOVDQA     X1, X3
 	VMOVDQA     X2, X4
-	VMOVDQA     X3, X5
-	VMOVDQU     (CX), X6
-	VPSHUFB     X1, X6, X6
-	VPADDD      (AX), X6, X0
-	SHA256RNDS2 X0, X2, X3
+	VMOVDQU     (AX), X5
+	VPSHUFB     flip<>+0(SB), X5, X5
+	VPADDD      Z20, Z16, Z16
+	MOVBLZX     (AX), R9
+	MOVQ        (CX)(R9*8), R9
+	LEAQ        (R9)(DX*2), R13
+	MOVBLZX     1(AX), R10
+	ADDQ        R9, R9
+	ADDQ        (CX)(R10*8), R9
+	CMPQ        R13, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	LEAQ        (R9)(DX*4), DX
+	CMPQ        DX, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	VPADDD      Z21, Z17, Z17
+	VPADDD      sha256K<>+0(SB), X5, X0
+	SHA256RNDS2 X0, X1, X2
 	VPSHUFD     $0x0e, X0, X0
-	SHA256RNDS2 X0, X3, X2
-	MOVBLZX     (CX), R10
-	MOVQ        (BX)(R10*8), R10
-	LEAQ        (R10)(SI*2), R12
-	MOVBLZX     1(CX), R11
-	ADDQ        R10, R10
-	ADDQ        (BX)(R11*8), R10
-	CMPQ        R12, R8
-	ADCQ        R9, R9
-	LEAQ        (R10)(SI*4), SI
-	CMPQ        SI, R8
-	ADCQ        R9, R9
-	MOVBLZX     2(CX), R10
-	MOVQ        (BX)(R10*8), R10
-	LEAQ        (R10)(SI*2), R12
-	MOVBLZX     3(CX), R11
-	ADDQ        R10, R10
-	ADDQ        (BX)(R11*8), R10
-	CMPQ        R12, R8
-	ADCQ        R9, R9
-	LEAQ        (R10)(SI*4), SI
-	CMPQ        SI, R8
-	ADCQ        R9, R9
-	VMOVDQU     16(CX), X7
-	VPSHUFB     X1, X7, X7
-	VPADDD      16(AX), X7, X0
-	SHA256RNDS2 X0, X2, X3
+	SHA256RNDS2 X0, X2, X1
+	VPADDD      Z22, Z18, Z18
+	MOVBLZX     2(AX), R9
+	MOVQ        (CX)(R9*8), R9
+	LEAQ        (R9)(DX*2), R13
+	MOVBLZX     3(AX), R10
+	ADDQ        R9, R9
+	ADDQ        (CX)(R10*8), R9
+	CMPQ        R13, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	LEAQ        (R9)(DX*4), DX
+	CMPQ        DX, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	VPADDD      Z23, Z19, Z19
+	VMOVDQU     16(AX), X6
+	VPSHUFB     flip<>+0(SB), X6, X6
+	MOVL        (R12), R9
+	VPADDD      (DI)(R9*1), Z16, Z16
+	MOVBLZX     4(AX), R9
+	MOVQ        (CX)(R9*8), R9
+	LEAQ        (R9)(DX*2), R13
+	MOVBLZX     5(AX), R10
+	ADDQ        R9, R9
+	ADDQ        (CX)(R10*8), R9
+	CMPQ        R13, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	LEAQ        (R9)(DX*4), DX
+	CMPQ        DX, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	VPADDD      sha256K<>+16(SB), X6, X0
+	SHA256RNDS2 X0, X1, X2
 	VPSHUFD     $0x0e, X0, X0
-	SHA256RNDS2 X0, X3, X2
-	MOVBLZX     4(CX), R10
-	MOVQ        (BX)(R10*8), R10
-	LEAQ        (R10)(SI*2), R12
-	MOVBLZX     5(CX), R11
-	ADDQ        R10, R10
-	ADDQ        (BX)(R11*8), R10
-	CMPQ        R12, R8
-	ADCQ        R9, R9
-	LEAQ        (R10)(SI*4), SI
-	CMPQ        SI, R8
-	ADCQ        R9, R9
-	MOVBLZX     6(CX), R10
-	MOVQ        (BX)(R10*8), R10
-	LEAQ        (R10)(SI*2), R12
-	MOVBLZX     7(CX), R11
-	ADDQ        R10, R10
-	ADDQ        (BX)(R11*8), R10
-	CMPQ        R12, R8
-	ADCQ        R9, R9
-	LEAQ        (R10)(SI*4), SI
-	CMPQ        SI, R8
-	ADCQ        R9, R9
-	VMOVDQU     32(CX), X8
-	VPSHUFB     X1, X8, X8
-	VPADDD      32(AX), X8, X0
-	SHA256RNDS2 X0, X2, X3
+	SHA256RNDS2 X0, X2, X1
+	MOVL        8(R12), R9
+	VPADDD      (DI)(R9*1), Z17, Z17
+	MOVBLZX     6(AX), R9
+	MOVQ        (CX)(R9*8), R9
+	LEAQ        (R9)(DX*2), R13
+	MOVBLZX     7(AX), R10
+	ADDQ        R9, R9
+	ADDQ        (CX)(R10*8), R9
+	CMPQ        R13, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	LEAQ        (R9)(DX*4), DX
+	CMPQ        DX, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	MOVL        16(R12), R9
+	VPADDD      (DI)(R9*1), Z18, Z18
+	VMOVDQU     32(AX), X7
+	VPSHUFB     flip<>+0(SB), X7, X7
+	MOVL        24(R12), R9
+	VPADDD      (DI)(R9*1), Z19, Z19
+	MOVBLZX     8(AX), R9
+	MOVQ        (CX)(R9*8), R9
+	LEAQ        (R9)(DX*2), R13
+	MOVBLZX     9(AX), R10
+	ADDQ        R9, R9
+	ADDQ        (CX)(R10*8), R9
+	CMPQ        R13, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	LEAQ        (R9)(DX*4), DX
+	CMPQ        DX, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	VPXORD      Z16, Z28, Z28
+	VPADDD      sha256K<>+32(SB), X7, X0
+	SHA256RNDS2 X0, X1, X2
 	VPSHUFD     $0x0e, X0, X0
-	SHA256RNDS2 X0, X3, X2
-	MOVBLZX     8(CX), R10
-	MOVQ        (BX)(R10*8), R10
-	LEAQ        (R10)(SI*2), R12
-	MOVBLZX     9(CX), R11
-	ADDQ        R10, R10
-	ADDQ        (BX)(R11*8), R10
-	CMPQ        R12, R8
-	ADCQ        R9, R9
-	LEAQ        (R10)(SI*4), SI
-	CMPQ        SI, R8
-	ADCQ        R9, R9
-	MOVBLZX     10(CX), R10
-	MOVQ        (BX)(R10*8), R10
-	LEAQ        (R10)(SI*2), R12
-	MOVBLZX     11(CX), R11
-	ADDQ        R10, R10
-	ADDQ        (BX)(R11*8), R10
-	CMPQ        R12, R8
-	ADCQ        R9, R9
-	LEAQ        (R10)(SI*4), SI
-	CMPQ        SI, R8
-	ADCQ        R9, R9
-	VMOVDQU     48(CX), X9
-	VPSHUFB     X1, X9, X9
-	VPADDD      48(AX), X9, X0
-	SHA256RNDS2 X0, X2, X3
+	SHA256RNDS2 X0, X2, X1
+	VPXORD      Z17, Z29, Z29
+	MOVBLZX     10(AX), R9
+	MOVQ        (CX)(R9*8), R9
+	LEAQ        (R9)(DX*2), R13
+	MOVBLZX     11(AX), R10
+	ADDQ        R9, R9
+	ADDQ        (CX)(R10*8), R9
+	CMPQ        R13, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	LEAQ        (R9)(DX*4), DX
+	CMPQ        DX, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	VMOVDQU     48(AX), X8
+	VPSHUFB     flip<>+0(SB), X8, X8
+	VPXORD      Z18, Z30, Z30
+	MOVBLZX     12(AX), R9
+	MOVQ        (CX)(R9*8), R9
+	LEAQ        (R9)(DX*2), R13
+	MOVBLZX     13(AX), R10
+	ADDQ        R9, R9
+	ADDQ        (CX)(R10*8), R9
+	CMPQ        R13, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	LEAQ        (R9)(DX*4), DX
+	CMPQ        DX, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	VPXORD      Z19, Z31, Z31
+	VPADDD      sha256K<>+48(SB), X8, X0
+	SHA256RNDS2 X0, X1, X2
 	VPSHUFD     $0x0e, X0, X0
-	SHA256RNDS2 X0, X3, X2
+	SHA256RNDS2 X0, X2, X1
+	SHA256MSG1  X6, X5
+	VPRORD      $0x10, Z28, Z28
+	MOVBLZX     14(AX), R9
+	MOVQ        (CX)(R9*8), R9
+	LEAQ        (R9)(DX*2), R13
+	MOVBLZX     15(AX), R10
+	ADDQ        R9, R9
+	ADDQ        (CX)(R10*8), R9
+	CMPQ        R13, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	LEAQ        (R9)(DX*4), DX
+	CMPQ        DX, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	VPRORD      $0x10, Z29, Z29
+	VPALIGNR    $0x04, X7, X8, X0
+	VPADDD      X0, X5, X5
+	SHA256MSG2  X8, X5
+	VPRORD      $0x10, Z30, Z30
+	MOVBLZX     16(AX), R9
+	MOVQ        (CX)(R9*8), R9
+	LEAQ        (R9)(DX*2), R13
+	MOVBLZX     17(AX), R10
+	ADDQ        R9, R9
+	ADDQ        (CX)(R10*8), R9
+	CMPQ        R13, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	LEAQ        (R9)(DX*4), DX
+	CMPQ        DX, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	VPADDD      sha256K<>+64(SB), X5, X0
+	SHA256RNDS2 X0, X1, X2
+	VPSHUFD     $0x0e, X0, X0
+	SHA256RNDS2 X0, X2, X1
 	SHA256MSG1  X7, X6
-	MOVBLZX     12(CX), R10
-	MOVQ        (BX)(R10*8), R10
-	LEAQ        (R10)(SI*2), R12
-	MOVBLZX     13(CX), R11
-	ADDQ        R10, R10
-	ADDQ        (BX)(R11*8), R10
-	CMPQ        R12, R8
-	ADCQ        R9, R9
-	LEAQ        (R10)(SI*4), SI
-	CMPQ        SI, R8
-	ADCQ        R9, R9
-	MOVBLZX     14(CX), R10
-	MOVQ        (BX)(R10*8), R10
-	LEAQ        (R10)(SI*2), R12
-	MOVBLZX     15(CX), R11
-	ADDQ        R10, R10
-	ADDQ        (BX)(R11*8), R10
-	CMPQ        R12, R8
-	ADCQ        R9, R9
-	LEAQ        (R10)(SI*4), SI
-	CMPQ        SI, R8
-	ADCQ        R9, R9
-	VPALIGNR    $0x04, X8, X9, X0
+	VPRORD      $0x10, Z31, Z31
+	MOVBLZX     18(AX), R9
+	MOVQ        (CX)(R9*8), R9
+	LEAQ        (R9)(DX*2), R13
+	MOVBLZX     19(AX), R10
+	ADDQ        R9, R9
+	ADDQ        (CX)(R10*8), R9
+	CMPQ        R13, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	LEAQ        (R9)(DX*4), DX
+	CMPQ        DX, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	VPADDD      Z28, Z24, Z24
+	VPALIGNR    $0x04, X8, X5, X0
 	VPADDD      X0, X6, X6
-	SHA256MSG2  X9, X6
-	VPADDD      64(AX), X6, X0
-	SHA256RNDS2 X0, X2, X3
+	SHA256MSG2  X5, X6
+	VPADDD      Z29, Z25, Z25
+	MOVBLZX     20(AX), R9
+	MOVQ        (CX)(R9*8), R9
+	LEAQ        (R9)(DX*2), R13
+	MOVBLZX     21(AX), R10
+	ADDQ        R9, R9
+	ADDQ        (CX)(R10*8), R9
+	CMPQ        R13, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	LEAQ        (R9)(DX*4), DX
+	CMPQ        DX, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	VPADDD      Z30, Z26, Z26
+	VPADDD      sha256K<>+80(SB), X6, X0
+	SHA256RNDS2 X0, X1, X2
 	VPSHUFD     $0x0e, X0, X0
-	SHA256RNDS2 X0, X3, X2
+	SHA256RNDS2 X0, X2, X1
 	SHA256MSG1  X8, X7
-	MOVBLZX     16(CX), R10
-	MOVQ        (BX)(R10*8), R10
-	LEAQ        (R10)(SI*2), R12
-	MOVBLZX     17(CX), R11
-	ADDQ        R10, R10
-	ADDQ        (BX)(R11*8), R10
-	CMPQ        R12, R8
-	ADCQ        R9, R9
-	LEAQ        (R10)(SI*4), SI
-	CMPQ        SI, R8
-	ADCQ        R9, R9
-	MOVBLZX     18(CX), R10
-	MOVQ        (BX)(R10*8), R10
-	LEAQ        (R10)(SI*2), R12
-	MOVBLZX     19(CX), R11
-	ADDQ        R10, R10
-	ADDQ        (BX)(R11*8), R10
-	CMPQ        R12, R8
-	ADCQ        R9, R9
-	LEAQ        (R10)(SI*4), SI
-	CMPQ        SI, R8
-	ADCQ        R9, R9
-	VPALIGNR    $0x04, X9, X6, X0
+	VPADDD      Z31, Z27, Z27
+	MOVBLZX     22(AX), R9
+	MOVQ        (CX)(R9*8), R9
+	LEAQ        (R9)(DX*2), R13
+	MOVBLZX     23(AX), R10
+	ADDQ        R9, R9
+	ADDQ        (CX)(R10*8), R9
+	CMPQ        R13, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	LEAQ        (R9)(DX*4), DX
+	CMPQ        DX, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	VPALIGNR    $0x04, X5, X6, X0
 	VPADDD      X0, X7, X7
 	SHA256MSG2  X6, X7
-	VPADDD      80(AX), X7, X0
-	SHA256RNDS2 X0, X2, X3
+	VPXORD      Z24, Z20, Z20
+	MOVBLZX     24(AX), R9
+	MOVQ        (CX)(R9*8), R9
+	LEAQ        (R9)(DX*2), R13
+	MOVBLZX     25(AX), R10
+	ADDQ        R9, R9
+	ADDQ        (CX)(R10*8), R9
+	CMPQ        R13, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	LEAQ        (R9)(DX*4), DX
+	CMPQ        DX, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	VPXORD      Z25, Z21, Z21
+	VPADDD      sha256K<>+96(SB), X7, X0
+	SHA256RNDS2 X0, X1, X2
 	VPSHUFD     $0x0e, X0, X0
-	SHA256RNDS2 X0, X3, X2
-	SHA256MSG1  X9, X8
-	MOVBLZX     20(CX), R10
-	MOVQ        (BX)(R10*8), R10
-	LEAQ        (R10)(SI*2), R12
-	MOVBLZX     21(CX), R11
-	ADDQ        R10, R10
-	ADDQ        (BX)(R11*8), R10
-	CMPQ        R12, R8
-	ADCQ        R9, R9
-	LEAQ        (R10)(SI*4), SI
-	CMPQ        SI, R8
-	ADCQ        R9, R9
-	MOVBLZX     22(CX), R10
-	MOVQ        (BX)(R10*8), R10
-	LEAQ        (R10)(SI*2), R12
-	MOVBLZX     23(CX), R11
-	ADDQ        R10, R10
-	ADDQ        (BX)(R11*8), R10
-	CMPQ        R12, R8
-	ADCQ        R9, R9
-	LEAQ        (R10)(SI*4), SI
-	CMPQ        SI, R8
-	ADCQ        R9, R9
+	SHA256RNDS2 X0, X2, X1
+	SHA256MSG1  X5, X8
+	VPXORD      Z26, Z22, Z22
+	MOVBLZX     26(AX), R9
+	MOVQ        (CX)(R9*8), R9
+	LEAQ        (R9)(DX*2), R13
+	MOVBLZX     27(AX), R10
+	ADDQ        R9, R9
+	ADDQ        (CX)(R10*8), R9
+	CMPQ        R13, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	LEAQ        (R9)(DX*4), DX
+	CMPQ        DX, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	VPXORD      Z27, Z23, Z23
 	VPALIGNR    $0x04, X6, X7, X0
 	VPADDD      X0, X8, X8
 	SHA256MSG2  X7, X8
-	VPADDD      96(AX), X8, X0
-	SHA256RNDS2 X0, X2, X3
+	VPRORD      $0x0c, Z20, Z20
+	MOVBLZX     28(AX), R9
+	MOVQ        (CX)(R9*8), R9
+	LEAQ        (R9)(DX*2), R13
+	MOVBLZX     29(AX), R10
+	ADDQ        R9, R9
+	ADDQ        (CX)(R10*8), R9
+	CMPQ        R13, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	LEAQ        (R9)(DX*4), DX
+	CMPQ        DX, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	VPADDD      sha256K<>+112(SB), X8, X0
+	SHA256RNDS2 X0, X1, X2
 	VPSHUFD     $0x0e, X0, X0
-	SHA256RNDS2 X0, X3, X2
-	SHA256MSG1  X6, X9
-	MOVBLZX     24(CX), R10
-	MOVQ        (BX)(R10*8), R10
-	LEAQ        (R10)(SI*2), R12
-	MOVBLZX     25(CX), R11
-	ADDQ        R10, R10
-	ADDQ        (BX)(R11*8), R10
-	CMPQ        R12, R8
-	ADCQ        R9, R9
-	LEAQ        (R10)(SI*4), SI
-	CMPQ        SI, R8
-	ADCQ        R9, R9
-	MOVBLZX     26(CX), R10
-	MOVQ        (BX)(R10*8), R10
-	LEAQ        (R10)(SI*2), R12
-	MOVBLZX     27(CX), R11
-	ADDQ        R10, R10
-	ADDQ        (BX)(R11*8), R10
-	CMPQ        R12, R8
-	ADCQ        R9, R9
-	LEAQ        (R10)(SI*4), SI
-	CMPQ        SI, R8
-	ADCQ        R9, R9
+	SHA256RNDS2 X0, X2, X1
+	SHA256MSG1  X6, X5
+	VPRORD      $0x0c, Z21, Z21
+	MOVBLZX     30(AX), R9
+	MOVQ        (CX)(R9*8), R9
+	LEAQ        (R9)(DX*2), R13
+	MOVBLZX     31(AX), R10
+	ADDQ        R9, R9
+	ADDQ        (CX)(R10*8), R9
+	CMPQ        R13, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	LEAQ        (R9)(DX*4), DX
+	CMPQ        DX, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	VPRORD      $0x0c, Z22, Z22
 	VPALIGNR    $0x04, X7, X8, X0
-	VPADDD      X0, X9, X9
-	SHA256MSG2  X8, X9
-	VPADDD      112(AX), X9, X0
-	SHA256RNDS2 X0, X2, X3
+	VPADDD      X0, X5, X5
+	SHA256MSG2  X8, X5
+	VPRORD      $0x0c, Z23, Z23
+	MOVBLZX     32(AX), R9
+	MOVQ        (CX)(R9*8), R9
+	LEAQ        (R9)(DX*2), R13
+	MOVBLZX     33(AX), R10
+	ADDQ        R9, R9
+	ADDQ        (CX)(R10*8), R9
+	CMPQ        R13, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	LEAQ        (R9)(DX*4), DX
+	CMPQ        DX, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	VPADDD      Z20, Z16, Z16
+	VPADDD      sha256K<>+128(SB), X5, X0
+	SHA256RNDS2 X0, X1, X2
 	VPSHUFD     $0x0e, X0, X0
-	SHA256RNDS2 X0, X3, X2
+	SHA256RNDS2 X0, X2, X1
 	SHA256MSG1  X7, X6
-	MOVBLZX     28(CX), R10
-	MOVQ        (BX)(R10*8), R10
-	LEAQ        (R10)(SI*2), R12
-	MOVBLZX     29(CX), R11
-	ADDQ        R10, R10
-	ADDQ        (BX)(R11*8), R10
-	CMPQ        R12, R8
-	ADCQ        R9, R9
-	LEAQ        (R10)(SI*4), SI
-	CMPQ        SI, R8
-	ADCQ        R9, R9
-	MOVBLZX     30(CX), R10
-	MOVQ        (BX)(R10*8), R10
-	LEAQ        (R10)(SI*2), R12
-	MOVBLZX     31(CX), R11
-	ADDQ        R10, R10
-	ADDQ        (BX)(R11*8), R10
-	CMPQ        R12, R8
-	ADCQ        R9, R9
-	LEAQ        (R10)(SI*4), SI
-	CMPQ        SI, R8
-	ADCQ        R9, R9
-	VPALIGNR    $0x04, X8, X9, X0
+	VPADDD      Z21, Z17, Z17
+	MOVBLZX     34(AX), R9
+	MOVQ        (CX)(R9*8), R9
+	LEAQ        (R9)(DX*2), R13
+	MOVBLZX     35(AX), R10
+	ADDQ        R9, R9
+	ADDQ        (CX)(R10*8), R9
+	CMPQ        R13, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	LEAQ        (R9)(DX*4), DX
+	CMPQ        DX, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	VPALIGNR    $0x04, X8, X5, X0
 	VPADDD      X0, X6, X6
-	SHA256MSG2  X9, X6
-	VPADDD      128(AX), X6, X0
-	SHA256RNDS2 X0, X2, X3
+	SHA256MSG2  X5, X6
+	VPADDD      Z22, Z18, Z18
+	MOVBLZX     36(AX), R9
+	MOVQ        (CX)(R9*8), R9
+	LEAQ        (R9)(DX*2), R13
+	MOVBLZX     37(AX), R10
+	ADDQ        R9, R9
+	ADDQ        (CX)(R10*8), R9
+	CMPQ        R13, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	LEAQ        (R9)(DX*4), DX
+	CMPQ        DX, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	VPADDD      Z23, Z19, Z19
+	VPADDD      sha256K<>+144(SB), X6, X0
+	SHA256RNDS2 X0, X1, X2
 	VPSHUFD     $0x0e, X0, X0
-	SHA256RNDS2 X0, X3, X2
+	SHA256RNDS2 X0, X2, X1
 	SHA256MSG1  X8, X7
-	MOVBLZX     32(CX), R10
-	MOVQ        (BX)(R10*8), R10
-	LEAQ        (R10)(SI*2), R12
-	MOVBLZX     33(CX), R11
-	ADDQ        R10, R10
-	ADDQ        (BX)(R11*8), R10
-	CMPQ        R12, R8
-	ADCQ        R9, R9
-	LEAQ        (R10)(SI*4), SI
-	CMPQ        SI, R8
-	ADCQ        R9, R9
-	MOVBLZX     34(CX), R10
-	MOVQ        (BX)(R10*8), R10
-	LEAQ        (R10)(SI*2), R12
-	MOVBLZX     35(CX), R11
-	ADDQ        R10, R10
-	ADDQ        (BX)(R11*8), R10
-	CMPQ        R12, R8
-	ADCQ        R9, R9
-	LEAQ        (R10)(SI*4), SI
-	CMPQ        SI, R8
-	ADCQ        R9, R9
-	VPALIGNR    $0x04, X9, X6, X0
+	MOVL        4(R12), R9
+	VPADDD      (DI)(R9*1), Z16, Z16
+	MOVBLZX     38(AX), R9
+	MOVQ        (CX)(R9*8), R9
+	LEAQ        (R9)(DX*2), R13
+	MOVBLZX     39(AX), R10
+	ADDQ        R9, R9
+	ADDQ        (CX)(R10*8), R9
+	CMPQ        R13, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	LEAQ        (R9)(DX*4), DX
+	CMPQ        DX, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	MOVL        12(R12), R9
+	VPADDD      (DI)(R9*1), Z17, Z17
+	VPALIGNR    $0x04, X5, X6, X0
 	VPADDD      X0, X7, X7
 	SHA256MSG2  X6, X7
-	VPADDD      144(AX), X7, X0
-	SHA256RNDS2 X0, X2, X3
+	MOVL        20(R12), R9
+	VPADDD      (DI)(R9*1), Z18, Z18
+	MOVBLZX     40(AX), R9
+	MOVQ        (CX)(R9*8), R9
+	LEAQ        (R9)(DX*2), R13
+	MOVBLZX     41(AX), R10
+	ADDQ        R9, R9
+	ADDQ        (CX)(R10*8), R9
+	CMPQ        R13, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	LEAQ        (R9)(DX*4), DX
+	CMPQ        DX, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	VPADDD      sha256K<>+160(SB), X7, X0
+	SHA256RNDS2 X0, X1, X2
 	VPSHUFD     $0x0e, X0, X0
-	SHA256RNDS2 X0, X3, X2
-	SHA256MSG1  X9, X8
-	MOVBLZX     36(CX), R10
-	MOVQ        (BX)(R10*8), R10
-	LEAQ        (R10)(SI*2), R12
-	MOVBLZX     37(CX), R11
-	ADDQ        R10, R10
-	ADDQ        (BX)(R11*8), R10
-	CMPQ        R12, R8
-	ADCQ        R9, R9
-	LEAQ        (R10)(SI*4), SI
-	CMPQ        SI, R8
-	ADCQ        R9, R9
-	MOVBLZX     38(CX), R10
-	MOVQ        (BX)(R10*8), R10
-	LEAQ        (R10)(SI*2), R12
-	MOVBLZX     39(CX), R11
-	ADDQ        R10, R10
-	ADDQ        (BX)(R11*8), R10
-	CMPQ        R12, R8
-	ADCQ        R9, R9
-	LEAQ        (R10)(SI*4), SI
-	CMPQ        SI, R8
-	ADCQ        R9, R9
+	SHA256RNDS2 X0, X2, X1
+	SHA256MSG1  X5, X8
+	MOVL        28(R12), R9
+	VPADDD      (DI)(R9*1), Z19, Z19
+	MOVBLZX     42(AX), R9
+	MOVQ        (CX)(R9*8), R9
+	LEAQ        (R9)(DX*2), R13
+	MOVBLZX     43(AX), R10
+	ADDQ        R9, R9
+	ADDQ        (CX)(R10*8), R9
+	CMPQ        R13, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	LEAQ        (R9)(DX*4), DX
+	CMPQ        DX, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	VPXORD      Z16, Z28, Z28
 	VPALIGNR    $0x04, X6, X7, X0
 	VPADDD      X0, X8, X8
 	SHA256MSG2  X7, X8
-	VPADDD      160(AX), X8, X0
-	SHA256RNDS2 X0, X2, X3
+	VPXORD      Z17, Z29, Z29
+	MOVBLZX     44(AX), R9
+	MOVQ        (CX)(R9*8), R9
+	LEAQ        (R9)(DX*2), R13
+	MOVBLZX     45(AX), R10
+	ADDQ        R9, R9
+	ADDQ        (CX)(R10*8), R9
+	CMPQ        R13, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	LEAQ        (R9)(DX*4), DX
+	CMPQ        DX, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	VPXORD      Z18, Z30, Z30
+	VPADDD      sha256K<>+176(SB), X8, X0
+	SHA256RNDS2 X0, X1, X2
 	VPSHUFD     $0x0e, X0, X0
-	SHA256RNDS2 X0, X3, X2
-	SHA256MSG1  X6, X9
-	MOVBLZX     40(CX), R10
-	MOVQ        (BX)(R10*8), R10
-	LEAQ        (R10)(SI*2), R12
-	MOVBLZX     41(CX), R11
-	ADDQ        R10, R10
-	ADDQ        (BX)(R11*8), R10
-	CMPQ        R12, R8
-	ADCQ        R9, R9
-	LEAQ        (R10)(SI*4), SI
-	CMPQ        SI, R8
-	ADCQ        R9, R9
-	MOVBLZX     42(CX), R10
-	MOVQ        (BX)(R10*8), R10
-	LEAQ        (R10)(SI*2), R12
-	MOVBLZX     43(CX), R11
-	ADDQ        R10, R10
-	ADDQ        (BX)(R11*8), R10
-	CMPQ        R12, R8
-	ADCQ        R9, R9
-	LEAQ        (R10)(SI*4), SI
-	CMPQ        SI, R8
-	ADCQ        R9, R9
+	SHA256RNDS2 X0, X2, X1
+	SHA256MSG1  X6, X5
+	VPXORD      Z19, Z31, Z31
+	MOVBLZX     46(AX), R9
+	MOVQ        (CX)(R9*8), R9
+	LEAQ        (R9)(DX*2), R13
+	MOVBLZX     47(AX), R10
+	ADDQ        R9, R9
+	ADDQ        (CX)(R10*8), R9
+	CMPQ        R13, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	LEAQ        (R9)(DX*4), DX
+	CMPQ        DX, cutBelow<>+0(SB)
+	ADCQ        SI, SI
 	VPALIGNR    $0x04, X7, X8, X0
-	VPADDD      X0, X9, X9
-	SHA256MSG2  X8, X9
-	VPADDD      176(AX), X9, X0
-	SHA256RNDS2 X0, X2, X3
+	VPADDD      X0, X5, X5
+	SHA256MSG2  X8, X5
+	VPRORD      $0x08, Z28, Z28
+	MOVBLZX     48(AX), R9
+	MOVQ        (CX)(R9*8), R9
+	LEAQ        (R9)(DX*2), R13
+	MOVBLZX     49(AX), R10
+	ADDQ        R9, R9
+	ADDQ        (CX)(R10*8), R9
+	CMPQ        R13, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	LEAQ        (R9)(DX*4), DX
+	CMPQ        DX, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	VPRORD      $0x08, Z29, Z29
+	VPADDD      sha256K<>+192(SB), X5, X0
+	SHA256RNDS2 X0, X1, X2
 	VPSHUFD     $0x0e, X0, X0
-	SHA256RNDS2 X0, X3, X2
+	SHA256RNDS2 X0, X2, X1
 	SHA256MSG1  X7, X6
-	MOVBLZX     44(CX), R10
-	MOVQ        (BX)(R10*8), R10
-	LEAQ        (R10)(SI*2), R12
-	MOVBLZX     45(CX), R11
-	ADDQ        R10, R10
-	ADDQ        (BX)(R11*8), R10
-	CMPQ        R12, R8
-	ADCQ        R9, R9
-	LEAQ        (R10)(SI*4), SI
-	CMPQ        SI, R8
-	ADCQ        R9, R9
-	MOVBLZX     46(CX), R10
-	MOVQ        (BX)(R10*8), R10
-	LEAQ        (R10)(SI*2), R12
-	MOVBLZX     47(CX), R11
-	ADDQ        R10, R10
-	ADDQ        (BX)(R11*8), R10
-	CMPQ        R12, R8
-	ADCQ        R9, R9
-	LEAQ        (R10)(SI*4), SI
-	CMPQ        SI, R8
-	ADCQ        R9, R9
-	VPALIGNR    $0x04, X8, X9, X0
+	VPRORD      $0x08, Z30, Z30
+	MOVBLZX     50(AX), R9
+	MOVQ        (CX)(R9*8), R9
+	LEAQ        (R9)(DX*2), R13
+	MOVBLZX     51(AX), R10
+	ADDQ        R9, R9
+	ADDQ        (CX)(R10*8), R9
+	CMPQ        R13, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	LEAQ        (R9)(DX*4), DX
+	CMPQ        DX, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	VPRORD      $0x08, Z31, Z31
+	VPALIGNR    $0x04, X8, X5, X0
 	VPADDD      X0, X6, X6
-	SHA256MSG2  X9, X6
-	VPADDD      192(AX), X6, X0
-	SHA256RNDS2 X0, X2, X3
+	SHA256MSG2  X5, X6
+	VPADDD      Z28, Z24, Z24
+	MOVBLZX     52(AX), R9
+	MOVQ        (CX)(R9*8), R9
+	LEAQ        (R9)(DX*2), R13
+	MOVBLZX     53(AX), R10
+	ADDQ        R9, R9
+	ADDQ        (CX)(R10*8), R9
+	CMPQ        R13, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	LEAQ        (R9)(DX*4), DX
+	CMPQ        DX, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	VPADDD      sha256K<>+208(SB), X6, X0
+	SHA256RNDS2 X0, X1, X2
 	VPSHUFD     $0x0e, X0, X0
-	SHA256RNDS2 X0, X3, X2
+	SHA256RNDS2 X0, X2, X1
 	SHA256MSG1  X8, X7
-	MOVBLZX     48(CX), R10
-	MOVQ        (BX)(R10*8), R10
-	LEAQ        (R10)(SI*2), R12
-	MOVBLZX     49(CX), R11
-	ADDQ        R10, R10
-	ADDQ        (BX)(R11*8), R10
-	CMPQ        R12, R8
-	ADCQ        R9, R9
-	LEAQ        (R10)(SI*4), SI
-	CMPQ        SI, R8
-	ADCQ        R9, R9
-	MOVBLZX     50(CX), R10
-	MOVQ        (BX)(R10*8), R10
-	LEAQ        (R10)(SI*2), R12
-	MOVBLZX     51(CX), R11
-	ADDQ        R10, R10
-	ADDQ        (BX)(R11*8), R10
-	CMPQ        R12, R8
-	ADCQ        R9, R9
-	LEAQ        (R10)(SI*4), SI
-	CMPQ        SI, R8
-	ADCQ        R9, R9
-	VPALIGNR    $0x04, X9, X6, X0
+	VPADDD      Z29, Z25, Z25
+	MOVBLZX     54(AX), R9
+	MOVQ        (CX)(R9*8), R9
+	LEAQ        (R9)(DX*2), R13
+	MOVBLZX     55(AX), R10
+	ADDQ        R9, R9
+	ADDQ        (CX)(R10*8), R9
+	CMPQ        R13, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	LEAQ        (R9)(DX*4), DX
+	CMPQ        DX, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	VPADDD      Z30, Z26, Z26
+	VPALIGNR    $0x04, X5, X6, X0
 	VPADDD      X0, X7, X7
 	SHA256MSG2  X6, X7
-	VPADDD      208(AX), X7, X0
-	SHA256RNDS2 X0, X2, X3
+	VPADDD      Z31, Z27, Z27
+	MOVBLZX     56(AX), R9
+	MOVQ        (CX)(R9*8), R9
+	LEAQ        (R9)(DX*2), R13
+	MOVBLZX     57(AX), R10
+	ADDQ        R9, R9
+	ADDQ        (CX)(R10*8), R9
+	CMPQ        R13, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	LEAQ        (R9)(DX*4), DX
+	CMPQ        DX, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	VPXORD      Z24, Z20, Z20
+	VPADDD      sha256K<>+224(SB), X7, X0
+	SHA256RNDS2 X0, X1, X2
 	VPSHUFD     $0x0e, X0, X0
-	SHA256RNDS2 X0, X3, X2
-	SHA256MSG1  X9, X8
-	MOVBLZX     52(CX), R10
-	MOVQ        (BX)(R10*8), R10
-	LEAQ        (R10)(SI*2), R12
-	MOVBLZX     53(CX), R11
-	ADDQ        R10, R10
-	ADDQ        (BX)(R11*8), R10
-	CMPQ        R12, R8
-	ADCQ        R9, R9
-	LEAQ        (R10)(SI*4), SI
-	CMPQ        SI, R8
-	ADCQ        R9, R9
-	MOVBLZX     54(CX), R10
-	MOVQ        (BX)(R10*8), R10
-	LEAQ        (R10)(SI*2), R12
-	MOVBLZX     55(CX), R11
-	ADDQ        R10, R10
-	ADDQ        (BX)(R11*8), R10
-	CMPQ        R12, R8
-	ADCQ        R9, R9
-	LEAQ        (R10)(SI*4), SI
-	CMPQ        SI, R8
-	ADCQ        R9, R9
+	SHA256RNDS2 X0, X2, X1
+	SHA256MSG1  X5, X8
+	VPXORD      Z25, Z21, Z21
+	MOVBLZX     58(AX), R9
+	MOVQ        (CX)(R9*8), R9
+	LEAQ        (R9)(DX*2), R13
+	MOVBLZX     59(AX), R10
+	ADDQ        R9, R9
+	ADDQ        (CX)(R10*8), R9
+	CMPQ        R13, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	LEAQ        (R9)(DX*4), DX
+	CMPQ        DX, cutBelow<>+0(SB)
+	ADCQ        SI, SI
 	VPALIGNR    $0x04, X6, X7, X0
 	VPADDD      X0, X8, X8
 	SHA256MSG2  X7, X8
-	VPADDD      224(AX), X8, X0
-	SHA256RNDS2 X0, X2, X3
+	VPXORD      Z26, Z22, Z22
+	MOVBLZX     60(AX), R9
+	MOVQ        (CX)(R9*8), R9
+	LEAQ        (R9)(DX*2), R13
+	MOVBLZX     61(AX), R10
+	ADDQ        R9, R9
+	ADDQ        (CX)(R10*8), R9
+	CMPQ        R13, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	LEAQ        (R9)(DX*4), DX
+	CMPQ        DX, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	VPXORD      Z27, Z23, Z23
+	VPADDD      sha256K<>+240(SB), X8, X0
+	SHA256RNDS2 X0, X1, X2
 	VPSHUFD     $0x0e, X0, X0
-	SHA256RNDS2 X0, X3, X2
-	SHA256MSG1  X6, X9
-	MOVBLZX     56(CX), R10
-	MOVQ        (BX)(R10*8), R10
-	LEAQ        (R10)(SI*2), R12
-	MOVBLZX     57(CX), R11
-	ADDQ        R10, R10
-	ADDQ        (BX)(R11*8), R10
-	CMPQ        R12, R8
-	ADCQ        R9, R9
-	LEAQ        (R10)(SI*4), SI
-	CMPQ        SI, R8
-	ADCQ        R9, R9
-	MOVBLZX     58(CX), R10
-	MOVQ        (BX)(R10*8), R10
-	LEAQ        (R10)(SI*2), R12
-	MOVBLZX     59(CX), R11
-	ADDQ        R10, R10
-	ADDQ        (BX)(R11*8), R10
-	CMPQ        R12, R8
-	ADCQ        R9, R9
-	LEAQ        (R10)(SI*4), SI
-	CMPQ        SI, R8
-	ADCQ        R9, R9
-	VPALIGNR    $0x04, X7, X8, X0
-	VPADDD      X0, X9, X9
-	SHA256MSG2  X8, X9
-	VPADDD      240(AX), X9, X0
-	SHA256RNDS2 X0, X2, X3
-	VPSHUFD     $0x0e, X0, X0
-	SHA256RNDS2 X0, X3, X2
-	MOVBLZX     60(CX), R10
-	MOVQ        (BX)(R10*8), R10
-	LEAQ        (R10)(SI*2), R12
-	MOVBLZX     61(CX), R11
-	ADDQ        R10, R10
-	ADDQ        (BX)(R11*8), R10
-	CMPQ        R12, R8
-	ADCQ        R9, R9
-	LEAQ        (R10)(SI*4), SI
-	CMPQ        SI, R8
-	ADCQ        R9, R9
-	MOVBLZX     62(CX), R10
-	MOVQ        (BX)(R10*8), R10
-	LEAQ        (R10)(SI*2), R12
-	MOVBLZX     63(CX), R11
-	ADDQ        R10, R10
-	ADDQ        (BX)(R11*8), R10
-	CMPQ        R12, R8
-	ADCQ        R9, R9
-	LEAQ        (R10)(SI*4), SI
-	CMPQ        SI, R8
-	ADCQ        R9, R9
+	SHA256RNDS2 X0, X2, X1
+	VPRORD      $0x07, Z20, Z20
+	MOVBLZX     62(AX), R9
+	MOVQ        (CX)(R9*8), R9
+	LEAQ        (R9)(DX*2), R13
+	MOVBLZX     63(AX), R10
+	ADDQ        R9, R9
+	ADDQ        (CX)(R10*8), R9
+	CMPQ        R13, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	LEAQ        (R9)(DX*4), DX
+	CMPQ        DX, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	VPRORD      $0x07, Z21, Z21
+	VPADDD      X3, X1, X1
 	VPADDD      X4, X2, X2
-	VPADDD      X5, X3, X3
-	MOVQ        R9, (DI)
-	ADDQ        $+64, CX
-	ADDQ        $+8, DI
-	DECQ        DX
-	JNZ         block
+	VPRORD      $0x07, Z22, Z22
+	MOVQ        SI, (BX)
+	ADDQ        $+64, AX
+	ADDQ        $+8, BX
+	VPRORD      $0x07, Z23, Z23
+	VMOVDQA     X1, X3
+	VMOVDQA     X2, X4
+	VMOVDQU     (AX), X5
+	VPSHUFB     flip<>+0(SB), X5, X5
+	VPADDD      Z21, Z16, Z16
+	MOVBLZX     (AX), R9
+	MOVQ        (CX)(R9*8), R9
+	LEAQ        (R9)(DX*2), R13
+	MOVBLZX     1(AX), R10
+	ADDQ        R9, R9
+	ADDQ        (CX)(R10*8), R9
+	CMPQ        R13, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	LEAQ        (R9)(DX*4), DX
+	CMPQ        DX, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	VPADDD      Z22, Z17, Z17
+	VPADDD      sha256K<>+0(SB), X5, X0
+	SHA256RNDS2 X0, X1, X2
+	VPSHUFD     $0x0e, X0, X0
+	SHA256RNDS2 X0, X2, X1
+	VPADDD      Z23, Z18, Z18
+	MOVBLZX     2(AX), R9
+	MOVQ        (CX)(R9*8), R9
+	LEAQ        (R9)(DX*2), R13
+	MOVBLZX     3(AX), R10
+	ADDQ        R9, R9
+	ADDQ        (CX)(R10*8), R9
+	CMPQ        R13, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	LEAQ        (R9)(DX*4), DX
+	CMPQ        DX, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	VPADDD      Z20, Z19, Z19
+	VMOVDQU     16(AX), X6
+	VPSHUFB     flip<>+0(SB), X6, X6
+	MOVL        32(R12), R9
+	VPADDD      (DI)(R9*1), Z16, Z16
+	MOVBLZX     4(AX), R9
+	MOVQ        (CX)(R9*8), R9
+	LEAQ        (R9)(DX*2), R13
+	MOVBLZX     5(AX), R10
+	ADDQ        R9, R9
+	ADDQ        (CX)(R10*8), R9
+	CMPQ        R13, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	LEAQ        (R9)(DX*4), DX
+	CMPQ        DX, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	VPADDD      sha256K<>+16(SB), X6, X0
+	SHA256RNDS2 X0, X1, X2
+	VPSHUFD     $0x0e, X0, X0
+	SHA256RNDS2 X0, X2, X1
+	MOVL        40(R12), R9
+	VPADDD      (DI)(R9*1), Z17, Z17
+	MOVBLZX     6(AX), R9
+	MOVQ        (CX)(R9*8), R9
+	LEAQ        (R9)(DX*2), R13
+	MOVBLZX     7(AX), R10
+	ADDQ        R9, R9
+	ADDQ        (CX)(R10*8), R9
+	CMPQ        R13, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	LEAQ        (R9)(DX*4), DX
+	CMPQ        DX, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	MOVL        48(R12), R9
+	VPADDD      (DI)(R9*1), Z18, Z18
+	VMOVDQU     32(AX), X7
+	VPSHUFB     flip<>+0(SB), X7, X7
+	MOVL        56(R12), R9
+	VPADDD      (DI)(R9*1), Z19, Z19
+	MOVBLZX     8(AX), R9
+	MOVQ        (CX)(R9*8), R9
+	LEAQ        (R9)(DX*2), R13
+	MOVBLZX     9(AX), R10
+	ADDQ        R9, R9
+	ADDQ        (CX)(R10*8), R9
+	CMPQ        R13, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	LEAQ        (R9)(DX*4), DX
+	CMPQ        DX, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	VPXORD      Z16, Z31, Z31
+	VPADDD      sha256K<>+32(SB), X7, X0
+	SHA256RNDS2 X0, X1, X2
+	VPSHUFD     $0x0e, X0, X0
+	SHA256RNDS2 X0, X2, X1
+	VPXORD      Z17, Z28, Z28
+	MOVBLZX     10(AX), R9
+	MOVQ        (CX)(R9*8), R9
+	LEAQ        (R9)(DX*2), R13
+	MOVBLZX     11(AX), R10
+	ADDQ        R9, R9
+	ADDQ        (CX)(R10*8), R9
+	CMPQ        R13, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	LEAQ        (R9)(DX*4), DX
+	CMPQ        DX, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	VMOVDQU     48(AX), X8
+	VPSHUFB     flip<>+0(SB), X8, X8
+	VPXORD      Z18, Z29, Z29
+	MOVBLZX     12(AX), R9
+	MOVQ        (CX)(R9*8), R9
+	LEAQ        (R9)(DX*2), R13
+	MOVBLZX     13(AX), R10
+	ADDQ        R9, R9
+	ADDQ        (CX)(R10*8), R9
+	CMPQ        R13, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	LEAQ        (R9)(DX*4), DX
+	CMPQ        DX, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	VPXORD      Z19, Z30, Z30
+	VPADDD      sha256K<>+48(SB), X8, X0
+	SHA256RNDS2 X0, X1, X2
+	VPSHUFD     $0x0e, X0, X0
+	SHA256RNDS2 X0, X2, X1
+	SHA256MSG1  X6, X5
+	VPRORD      $0x10, Z31, Z31
+	MOVBLZX     14(AX), R9
+	MOVQ        (CX)(R9*8), R9
+	LEAQ        (R9)(DX*2), R13
+	MOVBLZX     15(AX), R10
+	ADDQ        R9, R9
+	ADDQ        (CX)(R10*8), R9
+	CMPQ        R13, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	LEAQ        (R9)(DX*4), DX
+	CMPQ        DX, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	VPRORD      $0x10, Z28, Z28
+	VPALIGNR    $0x04, X7, X8, X0
+	VPADDD      X0, X5, X5
+	SHA256MSG2  X8, X5
+	VPRORD      $0x10, Z29, Z29
+	MOVBLZX     16(AX), R9
+	MOVQ        (CX)(R9*8), R9
+	LEAQ        (R9)(DX*2), R13
+	MOVBLZX     17(AX), R10
+	ADDQ        R9, R9
+	ADDQ        (CX)(R10*8), R9
+	CMPQ        R13, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	LEAQ        (R9)(DX*4), DX
+	CMPQ        DX, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	VPADDD      sha256K<>+64(SB), X5, X0
+	SHA256RNDS2 X0, X1, X2
+	VPSHUFD     $0x0e, X0, X0
+	SHA256RNDS2 X0, X2, X1
+	SHA256MSG1  X7, X6
+	VPRORD      $0x10, Z30, Z30
+	MOVBLZX     18(AX), R9
+	MOVQ        (CX)(R9*8), R9
+	LEAQ        (R9)(DX*2), R13
+	MOVBLZX     19(AX), R10
+	ADDQ        R9, R9
+	ADDQ        (CX)(R10*8), R9
+	CMPQ        R13, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	LEAQ        (R9)(DX*4), DX
+	CMPQ        DX, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	VPADDD      Z31, Z26, Z26
+	VPALIGNR    $0x04, X8, X5, X0
+	VPADDD      X0, X6, X6
+	SHA256MSG2  X5, X6
+	VPADDD      Z28, Z27, Z27
+	MOVBLZX     20(AX), R9
+	MOVQ        (CX)(R9*8), R9
+	LEAQ        (R9)(DX*2), R13
+	MOVBLZX     21(AX), R10
+	ADDQ        R9, R9
+	ADDQ        (CX)(R10*8), R9
+	CMPQ        R13, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	LEAQ        (R9)(DX*4), DX
+	CMPQ        DX, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	VPADDD      Z29, Z24, Z24
+	VPADDD      sha256K<>+80(SB), X6, X0
+	SHA256RNDS2 X0, X1, X2
+	VPSHUFD     $0x0e, X0, X0
+	SHA256RNDS2 X0, X2, X1
+	SHA256MSG1  X8, X7
+	VPADDD      Z30, Z25, Z25
+	MOVBLZX     22(AX), R9
+	MOVQ        (CX)(R9*8), R9
+	LEAQ        (R9)(DX*2), R13
+	MOVBLZX     23(AX), R10
+	ADDQ        R9, R9
+	ADDQ        (CX)(R10*8), R9
+	CMPQ        R13, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	LEAQ        (R9)(DX*4), DX
+	CMPQ        DX, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	VPALIGNR    $0x04, X5, X6, X0
+	VPADDD      X0, X7, X7
+	SHA256MSG2  X6, X7
+	VPXORD      Z26, Z21, Z21
+	MOVBLZX     24(AX), R9
+	MOVQ        (CX)(R9*8), R9
+	LEAQ        (R9)(DX*2), R13
+	MOVBLZX     25(AX), R10
+	ADDQ        R9, R9
+	ADDQ        (CX)(R10*8), R9
+	CMPQ        R13, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	LEAQ        (R9)(DX*4), DX
+	CMPQ        DX, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	VPXORD      Z27, Z22, Z22
+	VPADDD      sha256K<>+96(SB), X7, X0
+	SHA256RNDS2 X0, X1, X2
+	VPSHUFD     $0x0e, X0, X0
+	SHA256RNDS2 X0, X2, X1
+	SHA256MSG1  X5, X8
+	VPXORD      Z24, Z23, Z23
+	MOVBLZX     26(AX), R9
+	MOVQ        (CX)(R9*8), R9
+	LEAQ        (R9)(DX*2), R13
+	MOVBLZX     27(AX), R10
+	ADDQ        R9, R9
+	ADDQ        (CX)(R10*8), R9
+	CMPQ        R13, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	LEAQ        (R9)(DX*4), DX
+	CMPQ        DX, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	VPXORD      Z25, Z20, Z20
+	VPALIGNR    $0x04, X6, X7, X0
+	VPADDD      X0, X8, X8
+	SHA256MSG2  X7, X8
+	VPRORD      $0x0c, Z21, Z21
+	MOVBLZX     28(AX), R9
+	MOVQ        (CX)(R9*8), R9
+	LEAQ        (R9)(DX*2), R13
+	MOVBLZX     29(AX), R10
+	ADDQ        R9, R9
+	ADDQ        (CX)(R10*8), R9
+	CMPQ        R13, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	LEAQ        (R9)(DX*4), DX
+	CMPQ        DX, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	VPADDD      sha256K<>+112(SB), X8, X0
+	SHA256RNDS2 X0, X1, X2
+	VPSHUFD     $0x0e, X0, X0
+	SHA256RNDS2 X0, X2, X1
+	SHA256MSG1  X6, X5
+	VPRORD      $0x0c, Z22, Z22
+	MOVBLZX     30(AX), R9
+	MOVQ        (CX)(R9*8), R9
+	LEAQ        (R9)(DX*2), R13
+	MOVBLZX     31(AX), R10
+	ADDQ        R9, R9
+	ADDQ        (CX)(R10*8), R9
+	CMPQ        R13, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	LEAQ        (R9)(DX*4), DX
+	CMPQ        DX, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	VPRORD      $0x0c, Z23, Z23
+	VPALIGNR    $0x04, X7, X8, X0
+	VPADDD      X0, X5, X5
+	SHA256MSG2  X8, X5
+	VPRORD      $0x0c, Z20, Z20
+	MOVBLZX     32(AX), R9
+	MOVQ        (CX)(R9*8), R9
+	LEAQ        (R9)(DX*2), R13
+	MOVBLZX     33(AX), R10
+	ADDQ        R9, R9
+	ADDQ        (CX)(R10*8), R9
+	CMPQ        R13, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	LEAQ        (R9)(DX*4), DX
+	CMPQ        DX, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	VPADDD      Z21, Z16, Z16
+	VPADDD      sha256K<>+128(SB), X5, X0
+	SHA256RNDS2 X0, X1, X2
+	VPSHUFD     $0x0e, X0, X0
+	SHA256RNDS2 X0, X2, X1
+	SHA256MSG1  X7, X6
+	VPADDD      Z22, Z17, Z17
+	MOVBLZX     34(AX), R9
+	MOVQ        (CX)(R9*8), R9
+	LEAQ        (R9)(DX*2), R13
+	MOVBLZX     35(AX), R10
+	ADDQ        R9, R9
+	ADDQ        (CX)(R10*8), R9
+	CMPQ        R13, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	LEAQ        (R9)(DX*4), DX
+	CMPQ        DX, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	VPALIGNR    $0x04, X8, X5, X0
+	VPADDD      X0, X6, X6
+	SHA256MSG2  X5, X6
+	VPADDD      Z23, Z18, Z18
+	MOVBLZX     36(AX), R9
+	MOVQ        (CX)(R9*8), R9
+	LEAQ        (R9)(DX*2), R13
+	MOVBLZX     37(AX), R10
+	ADDQ        R9, R9
+	ADDQ        (CX)(R10*8), R9
+	CMPQ        R13, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	LEAQ        (R9)(DX*4), DX
+	CMPQ        DX, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	VPADDD      Z20, Z19, Z19
+	VPADDD      sha256K<>+144(SB), X6, X0
+	SHA256RNDS2 X0, X1, X2
+	VPSHUFD     $0x0e, X0, X0
+	SHA256RNDS2 X0, X2, X1
+	SHA256MSG1  X8, X7
+	MOVL        36(R12), R9
+	VPADDD      (DI)(R9*1), Z16, Z16
+	MOVBLZX     38(AX), R9
+	MOVQ        (CX)(R9*8), R9
+	LEAQ        (R9)(DX*2), R13
+	MOVBLZX     39(AX), R10
+	ADDQ        R9, R9
+	ADDQ        (CX)(R10*8), R9
+	CMPQ        R13, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	LEAQ        (R9)(DX*4), DX
+	CMPQ        DX, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	MOVL        44(R12), R9
+	VPADDD      (DI)(R9*1), Z17, Z17
+	VPALIGNR    $0x04, X5, X6, X0
+	VPADDD      X0, X7, X7
+	SHA256MSG2  X6, X7
+	MOVL        52(R12), R9
+	VPADDD      (DI)(R9*1), Z18, Z18
+	MOVBLZX     40(AX), R9
+	MOVQ        (CX)(R9*8), R9
+	LEAQ        (R9)(DX*2), R13
+	MOVBLZX     41(AX), R10
+	ADDQ        R9, R9
+	ADDQ        (CX)(R10*8), R9
+	CMPQ        R13, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	LEAQ        (R9)(DX*4), DX
+	CMPQ        DX, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	VPADDD      sha256K<>+160(SB), X7, X0
+	SHA256RNDS2 X0, X1, X2
+	VPSHUFD     $0x0e, X0, X0
+	SHA256RNDS2 X0, X2, X1
+	SHA256MSG1  X5, X8
+	MOVL        60(R12), R9
+	VPADDD      (DI)(R9*1), Z19, Z19
+	MOVBLZX     42(AX), R9
+	MOVQ        (CX)(R9*8), R9
+	LEAQ        (R9)(DX*2), R13
+	MOVBLZX     43(AX), R10
+	ADDQ        R9, R9
+	ADDQ        (CX)(R10*8), R9
+	CMPQ        R13, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	LEAQ        (R9)(DX*4), DX
+	CMPQ        DX, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	VPXORD      Z16, Z31, Z31
+	VPALIGNR    $0x04, X6, X7, X0
+	VPADDD      X0, X8, X8
+	SHA256MSG2  X7, X8
+	VPXORD      Z17, Z28, Z28
+	MOVBLZX     44(AX), R9
+	MOVQ        (CX)(R9*8), R9
+	LEAQ        (R9)(DX*2), R13
+	MOVBLZX     45(AX), R10
+	ADDQ        R9, R9
+	ADDQ        (CX)(R10*8), R9
+	CMPQ        R13, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	LEAQ        (R9)(DX*4), DX
+	CMPQ        DX, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	VPXORD      Z18, Z29, Z29
+	VPADDD      sha256K<>+176(SB), X8, X0
+	SHA256RNDS2 X0, X1, X2
+	VPSHUFD     $0x0e, X0, X0
+	SHA256RNDS2 X0, X2, X1
+	SHA256MSG1  X6, X5
+	VPXORD      Z19, Z30, Z30
+	MOVBLZX     46(AX), R9
+	MOVQ        (CX)(R9*8), R9
+	LEAQ        (R9)(DX*2), R13
+	MOVBLZX     47(AX), R10
+	ADDQ        R9, R9
+	ADDQ        (CX)(R10*8), R9
+	CMPQ        R13, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	LEAQ        (R9)(DX*4), DX
+	CMPQ        DX, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	VPALIGNR    $0x04, X7, X8, X0
+	VPADDD      X0, X5, X5
+	SHA256MSG2  X8, X5
+	VPRORD      $0x08, Z31, Z31
+	MOVBLZX     48(AX), R9
+	MOVQ        (CX)(R9*8), R9
+	LEAQ        (R9)(DX*2), R13
+	MOVBLZX     49(AX), R10
+	ADDQ        R9, R9
+	ADDQ        (CX)(R10*8), R9
+	CMPQ        R13, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	LEAQ        (R9)(DX*4), DX
+	CMPQ        DX, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	VPRORD      $0x08, Z28, Z28
+	VPADDD      sha256K<>+192(SB), X5, X0
+	SHA256RNDS2 X0, X1, X2
+	VPSHUFD     $0x0e, X0, X0
+	SHA256RNDS2 X0, X2, X1
+	SHA256MSG1  X7, X6
+	VPRORD      $0x08, Z29, Z29
+	MOVBLZX     50(AX), R9
+	MOVQ        (CX)(R9*8), R9
+	LEAQ        (R9)(DX*2), R13
+	MOVBLZX     51(AX), R10
+	ADDQ        R9, R9
+	ADDQ        (CX)(R10*8), R9
+	CMPQ        R13, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	LEAQ        (R9)(DX*4), DX
+	CMPQ        DX, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	VPRORD      $0x08, Z30, Z30
+	VPALIGNR    $0x04, X8, X5, X0
+	VPADDD      X0, X6, X6
+	SHA256MSG2  X5, X6
+	VPADDD      Z31, Z26, Z26
+	MOVBLZX     52(AX), R9
+	MOVQ        (CX)(R9*8), R9
+	LEAQ        (R9)(DX*2), R13
+	MOVBLZX     53(AX), R10
+	ADDQ        R9, R9
+	ADDQ        (CX)(R10*8), R9
+	CMPQ        R13, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	LEAQ        (R9)(DX*4), DX
+	CMPQ        DX, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	VPADDD      sha256K<>+208(SB), X6, X0
+	SHA256RNDS2 X0, X1, X2
+	VPSHUFD     $0x0e, X0, X0
+	SHA256RNDS2 X0, X2, X1
+	SHA256MSG1  X8, X7
+	VPADDD      Z28, Z27, Z27
+	MOVBLZX     54(AX), R9
+	MOVQ        (CX)(R9*8), R9
+	LEAQ        (R9)(DX*2), R13
+	MOVBLZX     55(AX), R10
+	ADDQ        R9, R9
+	ADDQ        (CX)(R10*8), R9
+	CMPQ        R13, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	LEAQ        (R9)(DX*4), DX
+	CMPQ        DX, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	VPADDD      Z29, Z24, Z24
+	VPALIGNR    $0x04, X5, X6, X0
+	VPADDD      X0, X7, X7
+	SHA256MSG2  X6, X7
+	VPADDD      Z30, Z25, Z25
+	MOVBLZX     56(AX), R9
+	MOVQ        (CX)(R9*8), R9
+	LEAQ        (R9)(DX*2), R13
+	MOVBLZX     57(AX), R10
+	ADDQ        R9, R9
+	ADDQ        (CX)(R10*8), R9
+	CMPQ        R13, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	LEAQ        (R9)(DX*4), DX
+	CMPQ        DX, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	VPXORD      Z26, Z21, Z21
+	VPADDD      sha256K<>+224(SB), X7, X0
+	SHA256RNDS2 X0, X1, X2
+	VPSHUFD     $0x0e, X0, X0
+	SHA256RNDS2 X0, X2, X1
+	SHA256MSG1  X5, X8
+	VPXORD      Z27, Z22, Z22
+	MOVBLZX     58(AX), R9
+	MOVQ        (CX)(R9*8), R9
+	LEAQ        (R9)(DX*2), R13
+	MOVBLZX     59(AX), R10
+	ADDQ        R9, R9
+	ADDQ        (CX)(R10*8), R9
+	CMPQ        R13, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	LEAQ        (R9)(DX*4), DX
+	CMPQ        DX, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	VPALIGNR    $0x04, X6, X7, X0
+	VPADDD      X0, X8, X8
+	SHA256MSG2  X7, X8
+	VPXORD      Z24, Z23, Z23
+	MOVBLZX     60(AX), R9
+	MOVQ        (CX)(R9*8), R9
+	LEAQ        (R9)(DX*2), R13
+	MOVBLZX     61(AX), R10
+	ADDQ        R9, R9
+	ADDQ        (CX)(R10*8), R9
+	CMPQ        R13, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	LEAQ        (R9)(DX*4), DX
+	CMPQ        DX, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	VPXORD      Z25, Z20, Z20
+	VPADDD      sha256K<>+240(SB), X8, X0
+	SHA256RNDS2 X0, X1, X2
+	VPSHUFD     $0x0e, X0, X0
+	SHA256RNDS2 X0, X2, X1
+	VPRORD      $0x07, Z21, Z21
+	MOVBLZX     62(AX), R9
+	MOVQ        (CX)(R9*8), R9
+	LEAQ        (R9)(DX*2), R13
+	MOVBLZX     63(AX), R10
+	ADDQ        R9, R9
+	ADDQ        (CX)(R10*8), R9
+	CMPQ        R13, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	LEAQ        (R9)(DX*4), DX
+	CMPQ        DX, cutBelow<>+0(SB)
+	ADCQ        SI, SI
+	VPRORD      $0x07, Z22, Z22
+	VPADDD      X3, X1, X1
+	VPADDD      X4, X2, X2
+	VPRORD      $0x07, Z23, Z23
+	MOVQ        SI, (BX)
+	ADDQ        $+64, AX
+	ADDQ        $+8, BX
+	VPRORD      $0x07, Z20, Z20
+	ADDQ        $0x40, R12
+	CMPQ        R12, 8(SP)
+	JNE         round
+	VPXORD      Z24, Z16, Z16
+	VPXORD      Z25, Z17, Z17
+	VPXORD      Z26, Z18, Z18
+	VPXORD      Z27, Z19, Z19
+	VPXORD      Z28, Z20, Z20
+	VPXORD      Z29, Z21, Z21
+	VPXORD      Z30, Z22, Z22
+	VPXORD      Z31, Z23, Z23
+	ADDQ        $0x40, R8
+	ADDQ        $0x04, R11
+	CMPQ        R11, (SP)
+	JNE         step
+	VMOVDQU32   Z16, 1024(DI)
+	VMOVDQU32   Z17, 1088(DI)
+	VMOVDQU32   Z18, 1152(DI)
+	VMOVDQU32   Z19, 1216(DI)
+	VMOVDQU32   Z20, 1280(DI)
+	VMOVDQU32   Z21, 1344(DI)
+	VMOVDQU32   Z22, 1408(DI)
+	VMOVDQU32   Z23, 1472(DI)
 	MOVQ        state+0(FP), AX
-	VPSHUFD     $0x1b, X2, X0
-	VPSHUFD     $0xb1, X3, X1
+	VPSHUFD     $0x1b, X1, X0
+	VPSHUFD     $0xb1, X2, X1
 	VPBLENDW    $0xf0, X1, X0, X2
 	VPALIGNR    $0x08, X0, X1, X0
 	VMOVDQU     X2, (AX)
 	VMOVDQU     X0, 16(AX)
-	MOVQ        SI, last+48(FP)
+	MOVQ        DX, last+72(FP)
+	RET
+
+DATA leafFlags<>+0(SB)/4, $0x00000011
+DATA leafFlags<>+4(SB)/4, $0x00000010
+DATA leafFlags<>+8(SB)/4, $0x00000010
+DATA leafFlags<>+12(SB)/4, $0x00000010
+DATA leafFlags<>+16(SB)/4, $0x00000010
+DATA leafFlags<>+20(SB)/4, $0x00000010
+DATA leafFlags<>+24(SB)/4, $0x00000010
+DATA leafFlags<>+28(SB)/4, $0x00000010
+DATA leafFlags<>+32(SB)/4, $0x00000010
+DATA leafFlags<>+36(SB)/4, $0x00000010
+DATA leafFlags<>+40(SB)/4, $0x00000010
+DATA leafFlags<>+44(SB)/4, $0x00000010
+DATA leafFlags<>+48(SB)/4, $0x00000010
+DATA leafFlags<>+52(SB)/4, $0x00000010
+DATA leafFlags<>+56(SB)/4, $0x00000010
+DATA leafFlags<>+60(SB)/4, $0x00000012
+DATA leafFlags<>+64(SB)/4, $0x00000014
+GLOBL leafFlags<>(SB), RODATA|NOPTR, $68
+
+DATA leafOrders<>+0(SB)/4, $0x00000000
+DATA leafOrders<>+4(SB)/4, $0x00000040
+DATA leafOrders<>+8(SB)/4, $0x00000080
+DATA leafOrders<>+12(SB)/4, $0x000000c0
+DATA leafOrders<>+16(SB)/4, $0x00000100
+DATA leafOrders<>+20(SB)/4, $0x00000140
+DATA leafOrders<>+24(SB)/4, $0x00000180
+DATA leafOrders<>+28(SB)/4, $0x000001c0
+DATA leafOrders<>+32(SB)/4, $0x00000200
+DATA leafOrders<>+36(SB)/4, $0x00000240
+DATA leafOrders<>+40(SB)/4, $0x00000280
+DATA leafOrders<>+44(SB)/4, $0x000002c0
+DATA leafOrders<>+48(SB)/4, $0x00000300
+DATA leafOrders<>+52(SB)/4, $0x00000340
+DATA leafOrders<>+56(SB)/4, $0x00000380
+DATA leafOrders<>+60(SB)/4, $0x000003c0
+DATA leafOrders<>+64(SB)/4, $0x00000080
+DATA leafOrders<>+68(SB)/4, $0x00000180
+DATA leafOrders<>+72(SB)/4, $0x000000c0
+DATA leafOrders<>+76(SB)/4, $0x00000280
+DATA leafOrders<>+80(SB)/4, $0x000001c0
+DATA leafOrders<>+84(SB)/4, $0x00000000
+DATA leafOrders<>+88(SB)/4, $0x00000100
+DATA leafOrders<>+92(SB)/4, $0x00000340
+DATA leafOrders<>+96(SB)/4, $0x00000040
+DATA leafOrders<>+100(SB)/4, $0x000002c0
+DATA leafOrders<>+104(SB)/4, $0x00000300
+DATA leafOrders<>+108(SB)/4, $0x00000140
+DATA leafOrders<>+112(SB)/4, $0x00000240
+DATA leafOrders<>+116(SB)/4, $0x00000380
+DATA leafOrders<>+120(SB)/4, $0x000003c0
+DATA leafOrders<>+124(SB)/4, $0x00000200
+DATA leafOrders<>+128(SB)/4, $0x000000c0
+DATA leafOrders<>+132(SB)/4, $0x00000100
+DATA leafOrders<>+136(SB)/4, $0x00000280
+DATA leafOrders<>+140(SB)/4, $0x00000300
+DATA leafOrders<>+144(SB)/4, $0x00000340
+DATA leafOrders<>+148(SB)/4, $0x00000080
+DATA leafOrders<>+152(SB)/4, $0x000001c0
+DATA leafOrders<>+156(SB)/4, $0x00000380
+DATA leafOrders<>+160(SB)/4, $0x00000180
+DATA leafOrders<>+164(SB)/4, $0x00000140
+DATA leafOrders<>+168(SB)/4, $0x00000240
+DATA leafOrders<>+172(SB)/4, $0x00000000
+DATA leafOrders<>+176(SB)/4, $0x000002c0
+DATA leafOrders<>+180(SB)/4, $0x000003c0
+DATA leafOrders<>+184(SB)/4, $0x00000200
+DATA leafOrders<>+188(SB)/4, $0x00000040
+DATA leafOrders<>+192(SB)/4, $0x00000280
+DATA leafOrders<>+196(SB)/4, $0x000001c0
+DATA leafOrders<>+200(SB)/4, $0x00000300
+DATA leafOrders<>+204(SB)/4, $0x00000240
+DATA leafOrders<>+208(SB)/4, $0x00000380
+DATA leafOrders<>+212(SB)/4, $0x000000c0
+DATA leafOrders<>+216(SB)/4, $0x00000340
+DATA leafOrders<>+220(SB)/4, $0x000003c0
+DATA leafOrders<>+224(SB)/4, $0x00000100
+DATA leafOrders<>+228(SB)/4, $0x00000000
+DATA leafOrders<>+232(SB)/4, $0x000002c0
+DATA leafOrders<>+236(SB)/4, $0x00000080
+DATA leafOrders<>+240(SB)/4, $0x00000140
+DATA leafOrders<>+244(SB)/4, $0x00000200
+DATA leafOrders<>+248(SB)/4, $0x00000040
+DATA leafOrders<>+252(SB)/4, $0x00000180
+DATA leafOrders<>+256(SB)/4, $0x00000300
+DATA leafOrders<>+260(SB)/4, $0x00000340
+DATA leafOrders<>+264(SB)/4, $0x00000240
+DATA leafOrders<>+268(SB)/4, $0x000002c0
+DATA leafOrders<>+272(SB)/4, $0x000003c0
+DATA leafOrders<>+276(SB)/4, $0x00000280
+DATA leafOrders<>+280(SB)/4, $0x00000380
+DATA leafOrders<>+284(SB)/4, $0x00000200
+DATA leafOrders<>+288(SB)/4, $0x000001c0
+DATA leafOrders<>+292(SB)/4, $0x00000080
+DATA leafOrders<>+296(SB)/4, $0x00000140
+DATA leafOrders<>+300(SB)/4, $0x000000c0
+DATA leafOrders<>+304(SB)/4, $0x00000000
+DATA leafOrders<>+308(SB)/4, $0x00000040
+DATA leafOrders<>+312(SB)/4, $0x00000180
+DATA leafOrders<>+316(SB)/4, $0x00000100
+DATA leafOrders<>+320(SB)/4, $0x00000240
+DATA leafOrders<>+324(SB)/4, $0x00000380
+DATA leafOrders<>+328(SB)/4, $0x000002c0
+DATA leafOrders<>+332(SB)/4, $0x00000140
+DATA leafOrders<>+336(SB)/4, $0x00000200
+DATA leafOrders<>+340(SB)/4, $0x00000300
+DATA leafOrders<>+344(SB)/4, $0x000003c0
+DATA leafOrders<>+348(SB)/4, $0x00000040
+DATA leafOrders<>+352(SB)/4, $0x00000340
+DATA leafOrders<>+356(SB)/4, $0x000000c0
+DATA leafOrders<>+360(SB)/4, $0x00000000
+DATA leafOrders<>+364(SB)/4, $0x00000280
+DATA leafOrders<>+368(SB)/4, $0x00000080
+DATA leafOrders<>+372(SB)/4, $0x00000180
+DATA leafOrders<>+376(SB)/4, $0x00000100
+DATA leafOrders<>+380(SB)/4, $0x000001c0
+DATA leafOrders<>+384(SB)/4, $0x000002c0
+DATA leafOrders<>+388(SB)/4, $0x000003c0
+DATA leafOrders<>+392(SB)/4, $0x00000140
+DATA leafOrders<>+396(SB)/4, $0x00000000
+DATA leafOrders<>+400(SB)/4, $0x00000040
+DATA leafOrders<>+404(SB)/4, $0x00000240
+DATA leafOrders<>+408(SB)/4, $0x00000200
+DATA leafOrders<>+412(SB)/4, $0x00000180
+DATA leafOrders<>+416(SB)/4, $0x00000380
+DATA leafOrders<>+420(SB)/4, $0x00000280
+DATA leafOrders<>+424(SB)/4, $0x00000080
+DATA leafOrders<>+428(SB)/4, $0x00000300
+DATA leafOrders<>+432(SB)/4, $0x000000c0
+DATA leafOrders<>+436(SB)/4, $0x00000100
+DATA leafOrders<>+440(SB)/4, $0x000001c0
+DATA leafOrders<>+444(SB)/4, $0x00000340
+GLOBL leafOrders<>(SB), RODATA|NOPTR, $448
+
+DATA leafIV<>+0(SB)/4, $0x6a09e667
+DATA leafIV<>+4(SB)/4, $0xbb67ae85
+DATA leafIV<>+8(SB)/4, $0x3c6ef372
+DATA leafIV<>+12(SB)/4, $0xa54ff53a
+GLOBL leafIV<>(SB), RODATA|NOPTR, $16
+
+// func hashLeaves(group *byte, leaves *byte, from int, to int)
+// Requires: AVX512F, AVX512VL
+TEXT ·hashLeaves(SB), NOSPLIT, $16-32
+	MOVQ      group+0(FP), AX
+	MOVQ      leaves+8(FP), CX
+	MOVQ      from+16(FP), DX
+	MOVQ      to+24(FP), BX
+	LEAQ      leafOrders<>+448(SB), DI
+	MOVQ      DI, 8(SP)
+	LEAQ      leafFlags<>+0(SB), SI
+	LEAQ      (SI)(BX*4), BX
+	MOVQ      BX, (SP)
+	LEAQ      (SI)(DX*4), SI
+	SHLQ      $0x06, DX
+	ADDQ      DX, CX
+	VMOVDQU32 1024(AX), Z16
+	VMOVDQU32 1088(AX), Z17
+	VMOVDQU32 1152(AX), Z18
+	VMOVDQU32 1216(AX), Z19
+	VMOVDQU32 1280(AX), Z20
+	VMOVDQU32 1344(AX), Z21
+	VMOVDQU32 1408(AX), Z22
+	VMOVDQU32 1472(AX), Z23
+
+step:
+	VMOVDQU32    (CX), X24
+	VINSERTI32X4 $0x01, 4096(CX), Z24, Z24
+	VINSERTI32X4 $0x02, 8192(CX), Z24, Z24
+	VINSERTI32X4 $0x03, 12288(CX), Z24, Z24
+	VMOVDQU32    1024(CX), X25
+	VINSERTI32X4 $0x01, 5120(CX), Z25, Z25
+	VINSERTI32X4 $0x02, 9216(CX), Z25, Z25
+	VINSERTI32X4 $0x03, 13312(CX), Z25, Z25
+	VMOVDQU32    2048(CX), X26
+	VINSERTI32X4 $0x01, 6144(CX), Z26, Z26
+	VINSERTI32X4 $0x02, 10240(CX), Z26, Z26
+	VINSERTI32X4 $0x03, 14336(CX), Z26, Z26
+	VMOVDQU32    3072(CX), X27
+	VINSERTI32X4 $0x01, 7168(CX), Z27, Z27
+	VINSERTI32X4 $0x02, 11264(CX), Z27, Z27
+	VINSERTI32X4 $0x03, 15360(CX), Z27, Z27
+	VPUNPCKLDQ   Z25, Z24, Z28
+	VPUNPCKHDQ   Z25, Z24, Z29
+	VPUNPCKLDQ   Z27, Z26, Z30
+	VPUNPCKHDQ   Z27, Z26, Z31
+	VPUNPCKLQDQ  Z30, Z28, Z24
+	VPUNPCKHQDQ  Z30, Z28, Z25
+	VPUNPCKLQDQ  Z31, Z29, Z26
+	VPUNPCKHQDQ  Z31, Z29, Z27
+	VMOVDQU32    Z24, (AX)
+	VMOVDQU32    Z25, 64(AX)
+	VMOVDQU32    Z26, 128(AX)
+	VMOVDQU32    Z27, 192(AX)
+	VMOVDQU32    16(CX), X24
+	VINSERTI32X4 $0x01, 4112(CX), Z24, Z24
+	VINSERTI32X4 $0x02, 8208(CX), Z24, Z24
+	VINSERTI32X4 $0x03, 12304(CX), Z24, Z24
+	VMOVDQU32    1040(CX), X25
+	VINSERTI32X4 $0x01, 5136(CX), Z25, Z25
+	VINSERTI32X4 $0x02, 9232(CX), Z25, Z25
+	VINSERTI32X4 $0x03, 13328(CX), Z25, Z25
+	VMOVDQU32    2064(CX), X26
+	VINSERTI32X4 $0x01, 6160(CX), Z26, Z26
+	VINSERTI32X4 $0x02, 10256(CX), Z26, Z26
+	VINSERTI32X4 $0x03, 14352(CX), Z26, Z26
+	VMOVDQU32    3088(CX), X27
+	VINSERTI32X4 $0x01, 7184(CX), Z27, Z27
+	VINSERTI32X4 $0x02, 11280(CX), Z27, Z27
+	VINSERTI32X4 $0x03, 15376(CX), Z27, Z27
+	VPUNPCKLDQ   Z25, Z24, Z28
+	VPUNPCKHDQ   Z25, Z24, Z29
+	VPUNPCKLDQ   Z27, Z26, Z30
+	VPUNPCKHDQ   Z27, Z26, Z31
+	VPUNPCKLQDQ  Z30, Z28, Z24
+	VPUNPCKHQDQ  Z30, Z28, Z25
+	VPUNPCKLQDQ  Z31, Z29, Z26
+	VPUNPCKHQDQ  Z31, Z29, Z27
+	VMOVDQU32    Z24, 256(AX)
+	VMOVDQU32    Z25, 320(AX)
+	VMOVDQU32    Z26, 384(AX)
+	VMOVDQU32    Z27, 448(AX)
+	VMOVDQU32    32(CX), X24
+	VINSERTI32X4 $0x01, 4128(CX), Z24, Z24
+	VINSERTI32X4 $0x02, 8224(CX), Z24, Z24
+	VINSERTI32X4 $0x03, 12320(CX), Z24, Z24
+	VMOVDQU32    1056(CX), X25
+	VINSERTI32X4 $0x01, 5152(CX), Z25, Z25
+	VINSERTI32X4 $0x02, 9248(CX), Z25, Z25
+	VINSERTI32X4 $0x03, 13344(CX), Z25, Z25
+	VMOVDQU32    2080(CX), X26
+	VINSERTI32X4 $0x01, 6176(CX), Z26, Z26
+	VINSERTI32X4 $0x02, 10272(CX), Z26, Z26
+	VINSERTI32X4 $0x03, 14368(CX), Z26, Z26
+	VMOVDQU32    3104(CX), X27
+	VINSERTI32X4 $0x01, 7200(CX), Z27, Z27
+	VINSERTI32X4 $0x02, 11296(CX), Z27, Z27
+	VINSERTI32X4 $0x03, 15392(CX), Z27, Z27
+	VPUNPCKLDQ   Z25, Z24, Z28
+	VPUNPCKHDQ   Z25, Z24, Z29
+	VPUNPCKLDQ   Z27, Z26, Z30
+	VPUNPCKHDQ   Z27, Z26, Z31
+	VPUNPCKLQDQ  Z30, Z28, Z24
+	VPUNPCKHQDQ  Z30, Z28, Z25
+	VPUNPCKLQDQ  Z31, Z29, Z26
+	VPUNPCKHQDQ  Z31, Z29, Z27
+	VMOVDQU32    Z24, 512(AX)
+	VMOVDQU32    Z25, 576(AX)
+	VMOVDQU32    Z26, 640(AX)
+	VMOVDQU32    Z27, 704(AX)
+	VMOVDQU32    48(CX), X24
+	VINSERTI32X4 $0x01, 4144(CX), Z24, Z24
+	VINSERTI32X4 $0x02, 8240(CX), Z24, Z24
+	VINSERTI32X4 $0x03, 12336(CX), Z24, Z24
+	VMOVDQU32    1072(CX), X25
+	VINSERTI32X4 $0x01, 5168(CX), Z25, Z25
+	VINSERTI32X4 $0x02, 9264(CX), Z25, Z25
+	VINSERTI32X4 $0x03, 13360(CX), Z25, Z25
+	VMOVDQU32    2096(CX), X26
+	VINSERTI32X4 $0x01, 6192(CX), Z26, Z26
+	VINSERTI32X4 $0x02, 10288(CX), Z26, Z26
+	VINSERTI32X4 $0x03, 14384(CX), Z26, Z26
+	VMOVDQU32    3120(CX), X27
+	VINSERTI32X4 $0x01, 7216(CX), Z27, Z27
+	VINSERTI32X4 $0x02, 11312(CX), Z27, Z27
+	VINSERTI32X4 $0x03, 15408(CX), Z27, Z27
+	VPUNPCKLDQ   Z25, Z24, Z28
+	VPUNPCKHDQ   Z25, Z24, Z29
+	VPUNPCKLDQ   Z27, Z26, Z30
+	VPUNPCKHDQ   Z27, Z26, Z31
+	VPUNPCKLQDQ  Z30, Z28, Z24
+	VPUNPCKHQDQ  Z30, Z28, Z25
+	VPUNPCKLQDQ  Z31, Z29, Z26
+	VPUNPCKHQDQ  Z31, Z29, Z27
+	VMOVDQU32    Z24, 768(AX)
+	VMOVDQU32    Z25, 832(AX)
+	VMOVDQU32    Z26, 896(AX)
+	VMOVDQU32    Z27, 960(AX)
+	VPBROADCASTD leafIV<>+0(SB), Z24
+	VPBROADCASTD leafIV<>+4(SB), Z25
+	VPBROADCASTD leafIV<>+8(SB), Z26
+	VPBROADCASTD leafIV<>+12(SB), Z27
+	VMOVDQU32    1664(AX), Z28
+	VPXORD       Z29, Z29, Z29
+	VMOVDQU32    1536(AX), Z30
+	VPBROADCASTD (SI), Z31
+	VPORD        1600(AX), Z31, Z31
+	LEAQ         leafOrders<>+0(SB), DI
+
+round:
+	VPADDD    Z20, Z16, Z16
+	VPADDD    Z21, Z17, Z17
+	VPADDD    Z22, Z18, Z18
+	VPADDD    Z23, Z19, Z19
+	MOVL      (DI), DX
+	VPADDD    (AX)(DX*1), Z16, Z16
+	MOVL      8(DI), DX
+	VPADDD    (AX)(DX*1), Z17, Z17
+	MOVL      16(DI), DX
+	VPADDD    (AX)(DX*1), Z18, Z18
+	MOVL      24(DI), DX
+	VPADDD    (AX)(DX*1), Z19, Z19
+	VPXORD    Z16, Z28, Z28
+	VPXORD    Z17, Z29, Z29
+	VPXORD    Z18, Z30, Z30
+	VPXORD    Z19, Z31, Z31
+	VPRORD    $0x10, Z28, Z28
+	VPRORD    $0x10, Z29, Z29
+	VPRORD    $0x10, Z30, Z30
+	VPRORD    $0x10, Z31, Z31
+	VPADDD    Z28, Z24, Z24
+	VPADDD    Z29, Z25, Z25
+	VPADDD    Z30, Z26, Z26
+	VPADDD    Z31, Z27, Z27
+	VPXORD    Z24, Z20, Z20
+	VPXORD    Z25, Z21, Z21
+	VPXORD    Z26, Z22, Z22
+	VPXORD    Z27, Z23, Z23
+	VPRORD    $0x0c, Z20, Z20
+	VPRORD    $0x0c, Z21, Z21
+	VPRORD    $0x0c, Z22, Z22
+	VPRORD    $0x0c, Z23, Z23
+	VPADDD    Z20, Z16, Z16
+	VPADDD    Z21, Z17, Z17
+	VPADDD    Z22, Z18, Z18
+	VPADDD    Z23, Z19, Z19
+	MOVL      4(DI), DX
+	VPADDD    (AX)(DX*1), Z16, Z16
+	MOVL      12(DI), DX
+	VPADDD    (AX)(DX*1), Z17, Z17
+	MOVL      20(DI), DX
+	VPADDD    (AX)(DX*1), Z18, Z18
+	MOVL      28(DI), DX
+	VPADDD    (AX)(DX*1), Z19, Z19
+	VPXORD    Z16, Z28, Z28
+	VPXORD    Z17, Z29, Z29
+	VPXORD    Z18, Z30, Z30
+	VPXORD    Z19, Z31, Z31
+	VPRORD    $0x08, Z28, Z28
+	VPRORD    $0x08, Z29, Z29
+	VPRORD    $0x08, Z30, Z30
+	VPRORD    $0x08, Z31, Z31
+	VPADDD    Z28, Z24, Z24
+	VPADDD    Z29, Z25, Z25
+	VPADDD    Z30, Z26, Z26
+	VPADDD    Z31, Z27, Z27
+	VPXORD    Z24, Z20, Z20
+	VPXORD    Z25, Z21, Z21
+	VPXORD    Z26, Z22, Z22
+	VPXORD    Z27, Z23, Z23
+	VPRORD    $0x07, Z20, Z20
+	VPRORD    $0x07, Z21, Z21
+	VPRORD    $0x07, Z22, Z22
+	VPRORD    $0x07, Z23, Z23
+	VPADDD    Z21, Z16, Z16
+	VPADDD    Z22, Z17, Z17
+	VPADDD    Z23, Z18, Z18
+	VPADDD    Z20, Z19, Z19
+	MOVL      32(DI), DX
+	VPADDD    (AX)(DX*1), Z16, Z16
+	MOVL      40(DI), DX
+	VPADDD    (AX)(DX*1), Z17, Z17
+	MOVL      48(DI), DX
+	VPADDD    (AX)(DX*1), Z18, Z18
+	MOVL      56(DI), DX
+	VPADDD    (AX)(DX*1), Z19, Z19
+	VPXORD    Z16, Z31, Z31
+	VPXORD    Z17, Z28, Z28
+	VPXORD    Z18, Z29, Z29
+	VPXORD    Z19, Z30, Z30
+	VPRORD    $0x10, Z31, Z31
+	VPRORD    $0x10, Z28, Z28
+	VPRORD    $0x10, Z29, Z29
+	VPRORD    $0x10, Z30, Z30
+	VPADDD    Z31, Z26, Z26
+	VPADDD    Z28, Z27, Z27
+	VPADDD    Z29, Z24, Z24
+	VPADDD    Z30, Z25, Z25
+	VPXORD    Z26, Z21, Z21
+	VPXORD    Z27, Z22, Z22
+	VPXORD    Z24, Z23, Z23
+	VPXORD    Z25, Z20, Z20
+	VPRORD    $0x0c, Z21, Z21
+	VPRORD    $0x0c, Z22, Z22
+	VPRORD    $0x0c, Z23, Z23
+	VPRORD    $0x0c, Z20, Z20
+	VPADDD    Z21, Z16, Z16
+	VPADDD    Z22, Z17, Z17
+	VPADDD    Z23, Z18, Z18
+	VPADDD    Z20, Z19, Z19
+	MOVL      36(DI), DX
+	VPADDD    (AX)(DX*1), Z16, Z16
+	MOVL      44(DI), DX
+	VPADDD    (AX)(DX*1), Z17, Z17
+	MOVL      52(DI), DX
+	VPADDD    (AX)(DX*1), Z18, Z18
+	MOVL      60(DI), DX
+	VPADDD    (AX)(DX*1), Z19, Z19
+	VPXORD    Z16, Z31, Z31
+	VPXORD    Z17, Z28, Z28
+	VPXORD    Z18, Z29, Z29
+	VPXORD    Z19, Z30, Z30
+	VPRORD    $0x08, Z31, Z31
+	VPRORD    $0x08, Z28, Z28
+	VPRORD    $0x08, Z29, Z29
+	VPRORD    $0x08, Z30, Z30
+	VPADDD    Z31, Z26, Z26
+	VPADDD    Z28, Z27, Z27
+	VPADDD    Z29, Z24, Z24
+	VPADDD    Z30, Z25, Z25
+	VPXORD    Z26, Z21, Z21
+	VPXORD    Z27, Z22, Z22
+	VPXORD    Z24, Z23, Z23
+	VPXORD    Z25, Z20, Z20
+	VPRORD    $0x07, Z21, Z21
+	VPRORD    $0x07, Z22, Z22
+	VPRORD    $0x07, Z23, Z23
+	VPRORD    $0x07, Z20, Z20
+	ADDQ      $0x40, DI
+	CMPQ      DI, 8(SP)
+	JNE       round
+	VPXORD    Z24, Z16, Z16
+	VPXORD    Z25, Z17, Z17
+	VPXORD    Z26, Z18, Z18
+	VPXORD    Z27, Z19, Z19
+	VPXORD    Z28, Z20, Z20
+	VPXORD    Z29, Z21, Z21
+	VPXORD    Z30, Z22, Z22
+	VPXORD    Z31, Z23, Z23
+	ADDQ      $0x40, CX
+	ADDQ      $0x04, SI
+	CMPQ      SI, (SP)
+	JNE       step
+	VMOVDQU32 Z16, 1024(AX)
+	VMOVDQU32 Z17, 1088(AX)
+	VMOVDQU32 Z18, 1152(AX)
+	VMOVDQU32 Z19, 1216(AX)
+	VMOVDQU32 Z20, 1280(AX)
+	VMOVDQU32 Z21, 1344(AX)
+	VMOVDQU32 Z22, 1408(AX)
+	VMOVDQU32 Z23, 1472(AX)
 	RET
 
 // func cpuHasSHA() bool

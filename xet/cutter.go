@@ -5,15 +5,17 @@ import (
 	"encoding/binary"
 	"hash"
 	"math/bits"
+
+	"github.com/pantryhub/pantry/hub"
 )
 
-// Cutter finds the chunks and the SHA-256 of a file in one pass. Where the
-// processor has instructions for SHA-256 this takes hardly longer than either
-// alone. The zero value stands at the start of a file.
+// Cutter finds the chunks of a file, their hashes and its SHA-256 in one pass.
+// Where the processor has the instructions for it, that takes hardly longer than
+// the SHA-256 alone. The zero value stands at the start of a file.
 type Cutter struct {
 	size int64 // bytes of the file seen so far
 
-	// Without the instructions.
+	// Without instructions for SHA-256.
 	chunker Chunker
 	digest  hash.Hash
 
@@ -21,47 +23,74 @@ type Cutter struct {
 	state [8]uint32              // of the SHA-256, not set up while size is 0
 	tail  [sha256.BlockSize]byte // bytes that state lacks, size % len(tail) of them
 	gear  uint64
-	begun int // bytes of the current chunk
+
+	cuts  []Cut
+	data  []byte
+	start int // of the current chunk in data
+
+	// With AVX-512 too.
+	tree   *leafTree
+	queued int    // leaves of the current chunk that are hashed or wait for it
+	queue  []span // which wait; the first of them belong to cuts[hashed]
+	hashed int
 }
 
-// Cut appends to ends where chunks end in b, the bytes that follow those of the
-// previous call: a chunk ends before b[end]. At the end of the file a chunk that
-// has begun ends too.
-func (c *Cutter) Cut(ends []int, b []byte) []int {
+// Cut is where a chunk ends.
+type Cut struct {
+	End  int // it ends before data[End]
+	Hash hub.XetHash
+}
+
+// span is leaves, a whole group or the last of a chunk.
+type span struct {
+	start, end int
+	last       bool
+}
+
+// Cut appends to cuts the chunks that end in data. It begins with the current
+// chunk, of which the first seen bytes were in the data of the call before. At
+// the end of the file a chunk that has begun ends too (ChunkHash).
+func (c *Cutter) Cut(cuts []Cut, data []byte, seen int) []Cut {
 	if !hasSHA {
-		return c.cutPortable(ends, b)
+		return c.cutPortable(cuts, data, seen)
 	}
 	if c.size == 0 {
 		c.state = sha256Start
 	}
-	head := min(-int(c.size)&(len(c.tail)-1), len(b))
-	ends = c.bytewise(ends, b[:head], 0)
-	whole := (len(b) - head) / len(c.tail) * len(c.tail)
-	ends = c.blockwise(ends, b[head:head+whole], head)
-	return c.bytewise(ends, b[head+whole:], head+whole)
+	c.cuts, c.data, c.start, c.hashed = cuts, data, 0, len(cuts)
+	from := min(seen+-int(c.size)&(len(c.tail)-1), len(data))
+	c.bytewise(seen, from)
+	to := from + (len(data)-from)/len(c.tail)*len(c.tail)
+	c.blockwise(from, to)
+	c.bytewise(to, len(data))
+	for len(c.queue) > 0 {
+		c.hashNext()
+	}
+	cuts = c.cuts
+	c.cuts, c.data = nil, nil
+	return cuts
 }
 
-// SHA256 is the hash of what was cut so far.
+// SHA256 is the hash of the file so far.
 func (c *Cutter) SHA256() (sum [sha256.Size]byte) {
+	if c.size == 0 {
+		return sha256.Sum256(nil)
+	}
 	if !hasSHA {
-		if c.digest == nil {
-			return sha256.Sum256(nil)
-		}
 		c.digest.Sum(sum[:0])
 		return sum
 	}
 	state := c.state
-	if c.size == 0 {
-		state = sha256Start
-	}
-	n := int(c.size) & (len(c.tail) - 1)
 	var last [2 * sha256.BlockSize]byte
-	copy(last[:], c.tail[:n])
+	n := copy(last[:], c.tail[:int(c.size)&(len(c.tail)-1)])
 	last[n] = 0x80
-	blocks := (n + 1 + 8 + sha256.BlockSize - 1) / sha256.BlockSize
+	blocks := 1
+	if n+1+8 > sha256.BlockSize {
+		blocks = 2
+	}
 	binary.BigEndian.PutUint64(last[sha256.BlockSize*blocks-8:], uint64(c.size)<<3)
-	var ends [2]uint64
-	cutSHA(&state, &last[0], blocks, &gear, 0, &ends[0])
+	var unused [2]uint64
+	cutSHA(&state, &last[0], blocks, &gear, 0, &unused[0])
 	for i, word := range state {
 		binary.BigEndian.PutUint32(sum[4*i:], word)
 	}
@@ -71,27 +100,28 @@ func (c *Cutter) SHA256() (sum [sha256.Size]byte) {
 // sha256Start is the first state of a SHA-256, by FIPS 180-4.
 var sha256Start = [8]uint32{0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19}
 
-// cutPortable takes one pass for the chunks and one for the SHA-256.
-func (c *Cutter) cutPortable(ends []int, b []byte) []int {
+// cutPortable takes one pass for each of the three.
+func (c *Cutter) cutPortable(cuts []Cut, data []byte, seen int) []Cut {
 	if c.digest == nil {
 		c.digest = sha256.New()
 	}
-	c.size += int64(len(b))
-	c.digest.Write(b)
-	for at := 0; at < len(b); {
-		n, done := c.chunker.Next(b[at:])
+	c.size += int64(len(data) - seen)
+	c.digest.Write(data[seen:])
+	start := 0
+	for at := seen; at < len(data); {
+		n, done := c.chunker.Next(data[at:])
 		at += n
 		if done {
-			ends = append(ends, at)
+			cuts = append(cuts, Cut{at, ChunkHash(data[start:at])})
+			start = at
 		}
 	}
-	return ends
+	return cuts
 }
 
-// bytewise takes bytes of a block that is not whole, which begin at a position
-// that is counted from.
-func (c *Cutter) bytewise(ends []int, b []byte, from int) []int {
-	for i, v := range b {
+// bytewise takes data[from:to], bytes of a block that is not whole.
+func (c *Cutter) bytewise(from, to int) {
+	for i, v := range c.data[from:to] {
 		n := int(c.size) & (len(c.tail) - 1)
 		c.tail[n] = v
 		c.size++
@@ -100,49 +130,103 @@ func (c *Cutter) bytewise(ends []int, b []byte, from int) []int {
 			cutSHA(&c.state, &c.tail[0], 1, &gear, 0, &unused)
 		}
 		c.gear = c.gear<<1 + gear[v]
-		c.begun++
-		if c.begun == MaxChunk || c.begun >= MinChunk && c.gear < cutBelow {
-			ends = append(ends, from+i+1)
-			c.begun = 0
+		end := from + i + 1
+		if size := end - c.start; size == MaxChunk || size >= MinChunk && c.gear < cutBelow {
+			c.end(end)
 		}
 	}
-	return ends
 }
 
-// blockwise takes whole blocks, which begin at a position that is counted from.
-func (c *Cutter) blockwise(ends []int, b []byte, from int) []int {
-	c.size += int64(len(b))
-	var found [256]uint64
-	for len(b) > 0 {
-		n := min(len(b)/sha256.BlockSize, len(found))
-		c.gear = cutSHA(&c.state, &b[0], n, &gear, c.gear, &found[0])
+// blockwise takes data[from:to], whole blocks.
+func (c *Cutter) blockwise(from, to int) {
+	var found [groupLeaves * leafSteps]uint64
+	for from < to {
+		n := min((to-from)/sha256.BlockSize, len(found))
+		c.roll(from, found[:n])
 		for _, word := range found[:n] {
-			if word == 0 && c.begun+sha256.BlockSize < MaxChunk {
-				c.begun += sha256.BlockSize
-			} else {
-				ends = c.cutBlock(ends, word, from)
+			next := from + sha256.BlockSize
+			if word != 0 || next-c.start >= MaxChunk {
+				c.cutBlock(from, word)
 			}
-			from += sha256.BlockSize
+			from = next
 		}
-		b = b[n*sha256.BlockSize:]
+		c.size += int64(n) * sha256.BlockSize
+		c.enqueue(from)
 	}
-	return ends
+}
+
+// roll adds blocks from data[at:] to the SHA-256 and finds where chunks may end,
+// and hashes the leaves that wait longest on the side.
+func (c *Cutter) roll(at int, found []uint64) {
+	for len(c.queue) > 0 && c.queue[0].last {
+		c.hashNext()
+	}
+	if len(c.queue) == 0 || len(found) < groupLeaves*leafSteps {
+		c.gear = cutSHA(&c.state, &c.data[at], len(found), &gear, c.gear, &found[0])
+		return
+	}
+	group := c.data[c.queue[0].start:c.queue[0].end]
+	c.queue = c.queue[1:]
+	c.tree.start(c.tree.count)
+	c.gear = cutLeaves(&c.state, &c.data[at], &gear, c.gear, &found[0], &c.tree.leafGroup, &group[0], 0, leafSteps)
+	c.tree.take(groupLeaves)
 }
 
 // cutBlock takes a block in which a chunk may end.
-func (c *Cutter) cutBlock(ends []int, word uint64, from int) []int {
+func (c *Cutter) cutBlock(from int, word uint64) {
 	for at := 0; ; {
 		candidate := at + bits.LeadingZeros64(word<<at) + 1 // beyond the block if there is none
-		end := min(candidate, at+MaxChunk-c.begun)
-		if end > sha256.BlockSize {
-			c.begun += sha256.BlockSize - at
-			return ends
+		at = min(candidate, c.start+MaxChunk-from)
+		if at > sha256.BlockSize {
+			return
 		}
-		c.begun += end - at
-		at = end
-		if c.begun >= MinChunk {
-			ends = append(ends, from+at)
-			c.begun = 0
+		if from+at-c.start >= MinChunk {
+			c.end(from + at)
 		}
+	}
+}
+
+// end ends the current chunk.
+func (c *Cutter) end(at int) {
+	cut := Cut{End: at}
+	if hasAVX512 {
+		c.enqueue(at)
+		c.queue = append(c.queue, span{c.start + c.queued*leafSize, at, true})
+		c.queued = 0
+	} else {
+		cut.Hash = ChunkHash(c.data[c.start:at])
+	}
+	c.cuts = append(c.cuts, cut)
+	c.start = at
+}
+
+// enqueue has the groups hashed that the current chunk has before data[end].
+func (c *Cutter) enqueue(end int) {
+	if !hasAVX512 {
+		return
+	}
+	if c.tree == nil {
+		c.tree = new(leafTree)
+	}
+	for {
+		at := c.start + c.queued*leafSize
+		if at+groupSize > end {
+			return
+		}
+		c.queue = append(c.queue, span{at, at + groupSize, false})
+		c.queued += groupLeaves
+	}
+}
+
+// hashNext hashes the leaves that wait longest.
+func (c *Cutter) hashNext() {
+	next := c.queue[0]
+	c.queue = c.queue[1:]
+	if b := c.data[next.start:next.end]; !next.last {
+		c.tree.addGroup(b)
+	} else {
+		c.tree.addRest(b)
+		c.cuts[c.hashed].Hash = c.tree.sum()
+		c.hashed++
 	}
 }

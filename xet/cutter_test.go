@@ -7,44 +7,54 @@ import (
 	"testing"
 )
 
-// checkCutter cuts data in pieces of any length, and compares with a Chunker and
-// the standard library. The last chunk is the caller's to end.
+// checkCutter cuts data in pieces of any length, and compares with a Chunker,
+// ChunkHash and the standard library. The last chunk is the caller's to end.
 func checkCutter(t *testing.T, data []byte, length func() int) {
 	t.Helper()
-	want, wantSum := chunkEnds(data, len(data)), sha256.Sum256(data)
+	var want []Cut
+	start := 0
+	for _, end := range chunkEnds(data, len(data)) {
+		want = append(want, Cut{end, ChunkHash(data[start:end])})
+		start = end
+	}
 	var c Cutter
-	var ends []int
+	var cuts []Cut
+	start = 0
 	for at := 0; at < len(data); {
 		n := min(length(), len(data)-at)
-		before := len(ends)
-		ends = c.Cut(ends, data[at:at+n])
-		for i := before; i < len(ends); i++ {
-			ends[i] += at
+		window := slices.Clone(data[start : at+n]) // nothing of the piece before may be needed
+		before := len(cuts)
+		cuts = c.Cut(cuts, window, at-start)
+		for i := before; i < len(cuts); i++ {
+			cuts[i].End += start
 		}
-		if half := sha256.Sum256(data[:at+n]); c.SHA256() != half {
-			t.Fatalf("the SHA-256 of %d bytes is %x, want %x", at+n, c.SHA256(), half)
+		if len(cuts) > before {
+			start = cuts[len(cuts)-1].End
 		}
 		at += n
+		if half := sha256.Sum256(data[:at]); c.SHA256() != half {
+			t.Fatalf("the SHA-256 of %d bytes is %x, want %x", at, c.SHA256(), half)
+		}
 	}
-	if open := len(data) > 0 && (len(ends) == 0 || ends[len(ends)-1] < len(data)); open {
-		ends = append(ends, len(data))
+	if start < len(data) {
+		cuts = append(cuts, Cut{len(data), ChunkHash(data[start:])})
 	}
-	if !slices.Equal(ends, want) {
-		t.Fatalf("chunks of %d bytes end at %v, want %v", len(data), ends, want)
+	if !slices.Equal(cuts, want) {
+		t.Fatalf("chunks of %d bytes are %v, want %v", len(data), cuts, want)
 	}
-	if sum := c.SHA256(); sum != wantSum {
-		t.Fatalf("the SHA-256 of %d bytes is %x, want %x", len(data), sum, wantSum)
+	if sum := c.SHA256(); sum != sha256.Sum256(data) {
+		t.Fatalf("the SHA-256 of %d bytes is %x, want %x", len(data), sum, sha256.Sum256(data))
 	}
 }
 
-// withoutSHA runs a test with and without the instructions for SHA-256.
-func withoutSHA(t *testing.T, run func(t *testing.T)) {
-	t.Run("fast", run)
-	t.Run("portable", func(t *testing.T) {
-		defer func(had bool) { hasSHA = had }(hasSHA)
-		hasSHA = false
-		run(t)
-	})
+// onLess runs a test with all instructions that the processor has, and with less.
+func onLess(t *testing.T, run func(t *testing.T)) {
+	t.Run("all", run)
+	defer func(sha, avx512 bool) { hasSHA, hasAVX512 = sha, avx512 }(hasSHA, hasAVX512)
+	hasAVX512 = false
+	t.Run("no AVX-512", run)
+	hasSHA = false
+	t.Run("portable", run)
 }
 
 // unending is data without a place where a chunk could end, so that all have the
@@ -71,7 +81,7 @@ func TestCutter(t *testing.T) {
 	for kind, data := range kindsOfData() {
 		sources[kind] = data
 	}
-	withoutSHA(t, func(t *testing.T) {
+	onLess(t, func(t *testing.T) {
 		for kind, data := range sources {
 			t.Run(kind, func(t *testing.T) {
 				rng := rand.New(rand.NewPCG(7, uint64(len(data))))
@@ -100,22 +110,48 @@ func FuzzCutter(f *testing.F) {
 	})
 }
 
+// TestLeafTree hashes chunks of every length about a leaf, a group and a step.
+func TestLeafTree(t *testing.T) {
+	if !hasAVX512 {
+		t.Skip("the processor lacks AVX-512")
+	}
+	data := splitmix(9, MaxChunk)
+	tree := new(leafTree)
+	check := func(n int) {
+		at := 0
+		for ; at+groupSize <= n; at += groupSize {
+			tree.addGroup(data[at:])
+		}
+		tree.addRest(data[at:n])
+		if got, want := tree.sum(), ChunkHash(data[:n]); got != want {
+			t.Fatalf("the hash of %d bytes is %v, want %v", n, got, want)
+		}
+	}
+	for n := leafSize + 1; n < 4*leafSize; n++ {
+		check(n)
+	}
+	for leaves := 2; leaves <= maxLeaves; leaves++ {
+		for _, n := range []int{leaves*leafSize - leafBlock - 1, leaves*leafSize - 1, leaves * leafSize} {
+			check(n)
+		}
+	}
+}
+
 func BenchmarkCutter(b *testing.B) {
 	data := splitmix(1, 512<<10)
-	b.Run("both", func(b *testing.B) {
-		var c Cutter
-		var ends []int
+	var cuts []Cut
+	b.Run("one pass", func(b *testing.B) {
 		b.SetBytes(int64(len(data)))
 		for b.Loop() {
-			ends = c.Cut(ends[:0], data)
+			var c Cutter
+			cuts = c.Cut(cuts[:0], data, 0)
 		}
 	})
-	b.Run("apart", func(b *testing.B) {
-		var c Cutter
-		var ends []int
+	b.Run("three passes", func(b *testing.B) {
 		b.SetBytes(int64(len(data)))
 		for b.Loop() {
-			ends = c.cutPortable(ends[:0], data)
+			var c Cutter
+			cuts = c.cutPortable(cuts[:0], data, 0)
 		}
 	})
 	b.Run("SHA-256", func(b *testing.B) {

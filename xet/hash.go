@@ -13,7 +13,10 @@ import (
 
 // keyedPool hands out BLAKE3 hashers of one key: making one costs more than
 // hashing a small chunk.
-type keyedPool struct{ pool sync.Pool }
+type keyedPool struct {
+	key  [32]byte
+	pool sync.Pool
+}
 
 // Each use of BLAKE3 has its own key, so that no hash of one kind can pass for
 // one of another.
@@ -34,7 +37,7 @@ var (
 )
 
 func newKeyedPool(key [32]byte) *keyedPool {
-	return &keyedPool{sync.Pool{New: func() any { return newKeyed(key) }}}
+	return &keyedPool{key, sync.Pool{New: func() any { return newKeyed(key) }}}
 }
 
 func newKeyed(key [32]byte) *blake3.Hasher {

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/pantryhub/pantry/hub"
 	"github.com/pantryhub/pantry/xet"
 )
 
@@ -47,25 +48,30 @@ func readBlock(r io.Reader, b []byte) (n int, err error) {
 	return n, err
 }
 
-// split returns the chunks that end in data, at ends, which count from seen, and
-// what is left.
-func split(data []byte, seen int, ends []int) (chunks [][]byte, rest []byte) {
-	chunks = make([][]byte, len(ends), len(ends)+1)
+// chunk is the bytes of a chunk and their hash.
+type chunk struct {
+	data []byte
+	hash hub.XetHash
+}
+
+// split returns the chunks of data, and what is left.
+func split(data []byte, cuts []xet.Cut) (chunks []chunk, rest []byte) {
+	chunks = make([]chunk, len(cuts), len(cuts)+1)
 	start := 0
-	for i, end := range ends {
-		chunks[i] = data[start : seen+end]
-		start = seen + end
+	for i, c := range cuts {
+		chunks[i] = chunk{data[start:c.End], c.Hash}
+		start = c.End
 	}
 	return chunks, data[start:]
 }
 
 // longestFirst is the order in which chunks are best compressed two at a time:
 // the last one has none beside it when the one before is done.
-func longestFirst(chunks [][]byte) []int {
+func longestFirst(chunks []chunk) []int {
 	order := make([]int, len(chunks))
 	for i := range order {
 		order[i] = i
 	}
-	slices.SortFunc(order, func(a, b int) int { return len(chunks[b]) - len(chunks[a]) })
+	slices.SortFunc(order, func(a, b int) int { return len(chunks[b].data) - len(chunks[a].data) })
 	return order
 }

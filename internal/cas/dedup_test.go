@@ -12,11 +12,15 @@ import (
 // chunksOf cuts data into chunks.
 func chunksOf(data []byte) [][]byte {
 	var c xet.Cutter
-	chunks, rest := split(data, 0, c.Cut(nil, data))
-	if len(rest) > 0 {
-		chunks = append(chunks, rest)
+	chunks, rest := split(data, c.Cut(nil, data, 0))
+	var all [][]byte
+	for _, c := range chunks {
+		all = append(all, c.data)
 	}
-	return chunks
+	if len(rest) > 0 {
+		all = append(all, rest)
+	}
+	return all
 }
 
 // TestFragmentation shuffles the chunks of a stored file. Chunks end where their

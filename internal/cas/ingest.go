@@ -184,7 +184,7 @@ func (in *ingest) run(ctx context.Context, r io.Reader) (File, error) {
 // of the block before are taken in another goroutine meanwhile.
 func (in *ingest) readAll(ctx context.Context, r io.Reader) (hub.SHA256, error) {
 	var cutter xet.Cutter
-	var ends []int
+	var cuts []xet.Cut
 	var adding ahead
 	defer adding.wait()
 	buf, carried := blocks.Get().(*block), 0
@@ -196,14 +196,14 @@ func (in *ingest) readAll(ctx context.Context, r io.Reader) (hub.SHA256, error) 
 			return hub.SHA256{}, err
 		}
 		in.size += int64(n)
-		ends = cutter.Cut(ends[:0], buf[carried:carried+n])
-		chunks, rest := split(buf[:carried+n], carried, ends)
+		cuts = cutter.Cut(cuts[:0], buf[:carried+n], carried)
+		chunks, rest := split(buf[:carried+n], cuts)
 		if err := errors.Join(adding.wait(), ctx.Err()); err != nil {
 			return hub.SHA256{}, err
 		}
 		if eof {
 			if len(rest) > 0 {
-				chunks = append(chunks, rest)
+				chunks = append(chunks, chunk{rest, xet.ChunkHash(rest)})
 			}
 			return cutter.SHA256(), in.addAll(ctx, chunks)
 		}
@@ -226,7 +226,7 @@ type freshChunk struct {
 
 // addAll takes the next chunks of the file. What can be done for each on its own
 // is spread over idle processors.
-func (in *ingest) addAll(ctx context.Context, chunks [][]byte) error {
+func (in *ingest) addAll(ctx context.Context, chunks []chunk) error {
 	if err := in.svc.packers.Acquire(ctx, 1); err != nil {
 		return err
 	}
@@ -235,16 +235,15 @@ func (in *ingest) addAll(ctx context.Context, chunks [][]byte) error {
 	defer recordPool.Put(out)
 	fresh := make([]freshChunk, len(chunks))
 	room := out[:]
-	for i, data := range chunks {
-		fresh[i].Job = xet.Job{Chunk: data, Record: room[:xet.HeaderSize+len(data)]}
-		room = room[xet.HeaderSize+len(data):]
+	for i, c := range chunks {
+		fresh[i] = freshChunk{xet.Job{Chunk: c.data, Record: room[:xet.HeaderSize+len(c.data)]}, c.hash}
+		room = room[xet.HeaderSize+len(c.data):]
 	}
 	order := longestFirst(chunks)
 	in.svc.crew.share(len(fresh), func(next func() (i int, ok bool)) {
 		in.enc.Records(func() *xet.Job {
 			for i, ok := next(); ok; i, ok = next() {
 				c := &fresh[order[i]]
-				c.hash = xet.ChunkHash(c.Chunk)
 				if _, known := in.find(c.hash); !known {
 					return &c.Job
 				}

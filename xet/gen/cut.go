@@ -12,63 +12,118 @@ const cutBelow = 1 << 48
 // cut writes the pass over a file in which its SHA-256 and its chunks are found.
 // The instructions for SHA-256 wait for each other most of the time: two rounds
 // take 4 cycles, a block 128, in which a processor could do five times as much.
-// So it rolls the Gear hash over the same bytes meanwhile, which costs next to
-// nothing then.
+// So it rolls the Gear hash over the same bytes meanwhile, and computes leaves of
+// a BLAKE3 tree, both of which cost next to nothing then.
 func cut() {
-	k := wordsOf("sha256K", sha256K[:])
-	flip := bytesOf("flip", []uint8{3, 2, 1, 0, 7, 6, 5, 4, 11, 10, 9, 8, 15, 14, 13, 12})
-
 	TEXT("cutSHA", NOSPLIT, "func(state *[8]uint32, data *byte, blocks int, table *[256]uint64, h uint64, ends *uint64) (last uint64)")
+	Pragma("noescape")
 	Doc("cutSHA adds blocks of 64 bytes to the state of a SHA-256 and rolls h over",
 		"them. A word of ends for each block has a bit for each byte, the first one the",
 		"highest, which says whether a chunk may end behind it. For processors with the",
 		"SHA instructions and AVX.")
-	Pragma("noescape")
-	s := &shaPass{k: GP64(), data: Load(Param("data"), GP64()).(reg.GPVirtual)}
-	g := &gearPass{data: s.data}
+	c := newCutPass()
+	c.load()
 	blocks := Load(Param("blocks"), GP64())
-	g.table = Load(Param("table"), GP64()).(reg.GPVirtual)
-	g.h = Load(Param("h"), GP64()).(reg.GPVirtual)
-	ends := Load(Param("ends"), GP64())
-	g.limit, g.found = GP64(), GP64()
-	MOVQ(U64(cutBelow), g.limit)
-	LEAQ(k, s.k)
-	s.flip = XMM()
-	VMOVDQU(flip, s.flip)
-	state := Load(Param("state"), GP64())
-	s.load(Mem{Base: state})
-
 	Label("block")
-	s.begin()
-	for group := range 16 {
-		s.fourRounds(group)
-		g.pair(4 * group)
-		g.pair(4*group + 2)
-	}
-	s.end()
-	MOVQ(g.found, Mem{Base: ends})
-	ADDQ(I8(64), s.data)
-	ADDQ(I8(8), ends)
+	weave(c.block(), nil)
 	DECQ(blocks)
 	JNZ(LabelRef("block"))
-
-	state = Load(Param("state"), GP64())
-	s.store(Mem{Base: state})
-	Store(g.h, ReturnIndex(0))
+	c.store()
 	RET()
+
+	TEXT("cutLeaves", NOSPLIT, "func(state *[8]uint32, data *byte, table *[256]uint64, h uint64, ends *uint64, group *byte, leaves *byte, from, to int) (last uint64)")
+	Pragma("noescape")
+	Doc("cutLeaves is cutSHA of 16 blocks for each of the steps that it runs as",
+		"hashLeaves.")
+	c = c.again()
+	l := newLeafPass()
+	c.load()
+	l.load()
+	l.steps(c.block)
+	l.store()
+	c.store()
+	RET()
+
+	TEXT("hashLeaves", NOSPLIT, "func(group *byte, leaves *byte, from, to int)")
+	Pragma("noescape")
+	Doc("hashLeaves runs steps [from, to) of 16 leaves, which follow each other from",
+		"leaves on, or parentStep. For processors with AVX-512.")
+	l = l.again()
+	l.load()
+	l.steps(func() []func() { return nil })
+	l.store()
+	RET()
+
 	shaFeature()
 }
 
+// cutPass is what cutSHA does.
+type cutPass struct {
+	shaPass
+	gearPass
+	data, ends reg.GPVirtual
+}
+
+func newCutPass() *cutPass {
+	c := &cutPass{}
+	c.k = wordsOf("sha256K", sha256K[:])
+	c.flip = bytesOf("flip", []uint8{3, 2, 1, 0, 7, 6, 5, 4, 11, 10, 9, 8, 15, 14, 13, 12})
+	c.limit = GLOBL("cutBelow", RODATA|NOPTR)
+	DATA(0, U64(cutBelow))
+	return c
+}
+
+// again returns a pass of another function, with the same constants.
+func (c *cutPass) again() *cutPass {
+	next := &cutPass{}
+	next.k, next.flip, next.limit = c.k, c.flip, c.limit
+	return next
+}
+
+func (c *cutPass) load() {
+	c.data = Load(Param("data"), GP64()).(reg.GPVirtual)
+	c.table = Load(Param("table"), GP64()).(reg.GPVirtual)
+	c.h = Load(Param("h"), GP64()).(reg.GPVirtual)
+	c.ends = Load(Param("ends"), GP64()).(reg.GPVirtual)
+	c.found = GP64()
+	c.loadState(Mem{Base: Load(Param("state"), GP64())})
+}
+
+func (c *cutPass) store() {
+	c.storeState(Mem{Base: Load(Param("state"), GP64())})
+	Store(c.h, ReturnIndex(0))
+}
+
+// block is a block, and the way to the next.
+func (c *cutPass) block() (ops []func()) {
+	ops = append(ops, c.begin)
+	for group := range 16 {
+		ops = append(ops,
+			func() { c.mixIn(c.data, group) },
+			func() { c.pair(c.data, 4*group) },
+			func() { c.fourRounds(group) },
+			func() { c.pair(c.data, 4*group+2) })
+	}
+	return append(ops, c.end, func() {
+		MOVQ(c.found, Mem{Base: c.ends})
+		ADDQ(I8(64), c.data)
+		ADDQ(I8(8), c.ends)
+	})
+}
+
 // gearPass rolls the Gear hash over a block, of which found gets the word of ends.
-type gearPass struct{ data, table, h, limit, found reg.GPVirtual }
+type gearPass struct {
+	table, h, found reg.GPVirtual
+	limit           Mem
+}
 
 // pair takes the bytes at and at+1, as scan does.
-func (g *gearPass) pair(at int) {
+func (g *gearPass) pair(data reg.GPVirtual, at int) {
 	first, second, odd := GP64(), GP64(), GP64()
-	MOVBLZX(Mem{Base: g.data, Disp: at}, first.As32())
+	MOVBLZX(Mem{Base: data, Disp: at}, first.As32())
 	MOVQ(Mem{Base: g.table, Index: first, Scale: 8}, first)
 	LEAQ(Mem{Base: first, Index: g.h, Scale: 2}, odd)
-	MOVBLZX(Mem{Base: g.data, Disp: at + 1}, second.As32())
+	MOVBLZX(Mem{Base: data, Disp: at + 1}, second.As32())
 	ADDQ(first, first)
 	ADDQ(Mem{Base: g.table, Index: second, Scale: 8}, first)
 	CMPQ(odd, g.limit)
@@ -81,32 +136,30 @@ func (g *gearPass) pair(at int) {
 // shaPass compresses blocks. The halves of the state are as the instructions
 // want them.
 type shaPass struct {
-	k, data          reg.GPVirtual
-	flip             reg.VecVirtual
+	k, flip          Mem
 	abef, cdgh       reg.VecVirtual
 	oldABEF, oldCDGH reg.VecVirtual
 	w                [4]reg.VecVirtual
 }
 
-func (s *shaPass) load(state Mem) {
+func (s *shaPass) loadState(state Mem) {
 	s.abef, s.cdgh, s.oldABEF, s.oldCDGH = XMM(), XMM(), XMM(), XMM()
 	for i := range s.w {
 		s.w[i] = XMM()
 	}
-	dcba, hgfe := XMM(), XMM()
-	VPSHUFD(U8(0xB1), state, dcba)            // CDAB
-	VPSHUFD(U8(0x1B), state.Offset(16), hgfe) // EFGH
-	VPALIGNR(U8(8), hgfe, dcba, s.abef)
-	VPBLENDW(U8(0xF0), dcba, hgfe, s.cdgh)
+	badc, hgfe := XMM(), XMM()
+	VPSHUFD(U8(0xB1), state, badc)
+	VPSHUFD(U8(0x1B), state.Offset(16), hgfe)
+	VPALIGNR(U8(8), hgfe, badc, s.abef)
+	VPBLENDW(U8(0xF0), badc, hgfe, s.cdgh)
 }
 
-func (s *shaPass) store(state Mem) {
-	feba, dchg := XMM(), XMM()
+func (s *shaPass) storeState(state Mem) {
+	feba, dchg, lo, hi := XMM(), XMM(), XMM(), XMM()
 	VPSHUFD(U8(0x1B), s.abef, feba)
 	VPSHUFD(U8(0xB1), s.cdgh, dchg)
-	lo, hi := XMM(), XMM()
-	VPBLENDW(U8(0xF0), dchg, feba, lo) // DCBA
-	VPALIGNR(U8(8), feba, dchg, hi)    // HGFE
+	VPBLENDW(U8(0xF0), dchg, feba, lo)
+	VPALIGNR(U8(8), feba, dchg, hi)
 	VMOVDQU(lo, state)
 	VMOVDQU(hi, state.Offset(16))
 }
@@ -121,20 +174,24 @@ func (s *shaPass) end() {
 	VPADDD(s.oldCDGH, s.cdgh, s.cdgh)
 }
 
-// fourRounds are rounds 4i to 4i+3. Words 4i of the schedule come from those
+// mixIn makes words 4i to 4i+3 of the schedule, from the message or from those
 // before, of which the first half of the work was done a group earlier.
-func (s *shaPass) fourRounds(i int) {
+func (s *shaPass) mixIn(data reg.GPVirtual, i int) {
 	w, before := s.w[i%4], s.w[(i+3)%4]
 	if i < 4 {
-		VMOVDQU(Mem{Base: s.data, Disp: 16 * i}, w)
+		VMOVDQU(Mem{Base: data, Disp: 16 * i}, w)
 		VPSHUFB(s.flip, w, w)
-	} else {
-		t := XMM()
-		VPALIGNR(U8(4), s.w[(i+2)%4], before, t)
-		VPADDD(t, w, w)
-		SHA256MSG2(before, w)
+		return
 	}
-	VPADDD(Mem{Base: s.k, Disp: 16 * i}, w, reg.X0)
+	t := XMM()
+	VPALIGNR(U8(4), s.w[(i+2)%4], before, t)
+	VPADDD(t, w, w)
+	SHA256MSG2(before, w)
+}
+
+// fourRounds are rounds 4i to 4i+3.
+func (s *shaPass) fourRounds(i int) {
+	VPADDD(s.k.Offset(16*i), s.w[i%4], reg.X0)
 	SHA256RNDS2(reg.X0, s.abef, s.cdgh)
 	VPSHUFD(U8(0x0E), reg.X0, reg.X0)
 	SHA256RNDS2(reg.X0, s.cdgh, s.abef)
