@@ -15,6 +15,7 @@ const headBytes = 4 << 10
 type conn struct {
 	front  *Front
 	tcp    *net.TCPConn
+	sock   *socket // the same
 	in     *bufio.Reader
 	remote string
 	until  time.Time // the read deadline

@@ -125,7 +125,12 @@ func (f *Front) forget(c *net.TCPConn) {
 // net/http.
 func (f *Front) serve(c *net.TCPConn) {
 	defer f.forget(c)
-	conn := &conn{front: f, tcp: c, in: bufio.NewReaderSize(c, headBytes), remote: c.RemoteAddr().String()}
+	sock, err := newSocket(c)
+	if err != nil { // it is closed
+		c.Close()
+		return
+	}
+	conn := &conn{front: f, tcp: c, sock: sock, in: bufio.NewReaderSize(sock, headBytes), remote: c.RemoteAddr().String()}
 	switch conn.run() {
 	case finished:
 		c.Close()

@@ -185,13 +185,10 @@ func (w *response) WriteBuffers(pieces net.Buffers) (int64, error) {
 // send writes the head, if it has not been, and pieces of the body.
 func (w *response) send(pieces net.Buffers) (int64, error) {
 	head := int64(len(w.head))
-	w.writing = pieces
-	if head > 0 {
-		w.gathered = append(append(w.gathered[:0], w.head), pieces...)
-		w.writing = w.gathered
-		w.head = w.head[:0]
-	}
-	n, err := w.writing.WriteTo(w.conn.tcp)
+	w.gathered = append(append(w.gathered[:0], w.head), pieces...)
+	w.writing = w.gathered
+	w.head = w.head[:0]
+	n, err := w.conn.sock.writeBuffers(&w.writing)
 	w.err = err
 	n = max(n-head, 0)
 	w.sent += n
