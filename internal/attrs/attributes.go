@@ -17,9 +17,12 @@ const blank = " \t\r\n"
 
 // Rules is a parsed .gitattributes file. The zero value has no rules.
 type Rules struct {
-	rules  []rule
-	globs  int // of rules
-	macros map[string][]assignment
+	rules    []rule
+	wild     []int            // rules with wildcards, in order
+	literals map[string][]int // the other rules, in order, by what they name; "a" for a name, "/a/b" for a path
+	globs    int              // of wild
+	work     work             // of wild
+	macros   map[string][]assignment
 }
 
 type rule struct {
@@ -47,7 +50,7 @@ const (
 // Parse reads the .gitattributes file at the top of a repository. Lines that
 // git would skip with a warning are skipped.
 func Parse(src []byte) Rules {
-	r := Rules{macros: map[string][]assignment{
+	r := Rules{literals: map[string][]int{}, macros: map[string][]assignment{
 		"binary": {{name: "diff", state: attrFalse}, {name: "merge", state: attrFalse}, {name: "text", state: attrFalse}},
 	}}
 	for line := range lines(src) {
@@ -106,8 +109,22 @@ func (r *Rules) add(line string) {
 			return
 		}
 	}
+	i := len(r.rules)
 	r.rules = append(r.rules, rule{pattern: p, assign: assign})
+	switch {
+	case p.kind != literalPattern:
+		r.wild = append(r.wild, i)
+		r.work.add(&p)
+	case p.basename:
+		r.literals[p.literal] = append(r.literals[p.literal], i)
+	default:
+		r.literals["/"+p.literal] = append(r.literals["/"+p.literal], i)
+	}
 }
+
+// Steps bounds what LFS costs for a path, in units of some 3 ns: many patterns
+// and many paths together can keep a processor busy for hours.
+func (r Rules) Steps(path string) int { return r.work.steps(len(path)) }
 
 // cutPattern splits a line into its pattern, which may be a quoted C string,
 // and its attributes.
@@ -202,8 +219,16 @@ func (r Rules) LFS(path string) bool {
 // one of the last line that matches, looking through macros.
 func (r Rules) lookup(path, name string) (assignment, bool) {
 	seen := make(map[string]bool, 8)
-	for i := len(r.rules) - 1; i >= 0; i-- {
-		rule := &r.rules[i]
+	// Some repositories list each of their files, so those are looked up.
+	left := [][]int{r.wild, r.literals[path[strings.LastIndexByte(path, '/')+1:]], r.literals["/"+path]}
+	for {
+		from := last(left)
+		if from < 0 {
+			return assignment{}, false
+		}
+		end := len(left[from]) - 1
+		rule := &r.rules[left[from][end]]
+		left[from] = left[from][:end]
 		if !rule.pattern.matches(path, false) {
 			continue
 		}
@@ -211,7 +236,18 @@ func (r Rules) lookup(path, name string) (assignment, bool) {
 			return a, true
 		}
 	}
-	return assignment{}, false
+}
+
+// last is which of the ascending lists ends with the largest number, -1 if all
+// are empty.
+func last(lists [][]int) int {
+	at := -1
+	for i, l := range lists {
+		if len(l) > 0 && (at < 0 || l[len(l)-1] > lists[at][len(lists[at])-1]) {
+			at = i
+		}
+	}
+	return at
 }
 
 // find searches a line from its end, expanding each macro that it sets. An

@@ -232,5 +232,12 @@ func FuzzParse(f *testing.F) {
 		if rules.LFS(path) != rules.LFS(path) || ig.Match(path) != ig.Match(path) {
 			t.Errorf("%q on %q: not deterministic", src, path)
 		}
+		if _, err := hub.ParsePath(path); err != nil || len(src) > 1<<11 {
+			return
+		}
+		more := fmt.Sprintf("%s\n%s filter=lfs diff=lfs\n", src, attrs.Quote(path))
+		if !attrs.Parse([]byte(more)).LFS(path) {
+			t.Errorf("%q does not make %q large", more, path)
+		}
 	})
 }

@@ -5,6 +5,7 @@ import "strings"
 // Ignore is a parsed .gitignore file. The zero value ignores nothing.
 type Ignore struct {
 	patterns []pattern
+	work     work
 }
 
 // ParseIgnore reads the .gitignore file at the top of a repository.
@@ -17,6 +18,7 @@ func ParseIgnore(src []byte) Ignore {
 		line = trimTrailingSpaces(strings.TrimSuffix(line, "\r"))
 		if p, ok := compile(line); ok {
 			ig.patterns = append(ig.patterns, p)
+			ig.work.add(&p)
 		}
 	}
 	return ig
@@ -37,6 +39,17 @@ func trimTrailingSpaces(s string) string {
 		end = i + 1
 	}
 	return s[:end]
+}
+
+// Steps bounds what Match costs for a path, as Rules.Steps does.
+func (ig Ignore) Steps(path string) int {
+	steps := ig.work.steps(len(path))
+	for i := range len(path) {
+		if path[i] == '/' {
+			steps += ig.work.steps(i)
+		}
+	}
+	return steps
 }
 
 // Match reports whether the file at path is ignored, either itself or through

@@ -34,8 +34,23 @@ func (s *Service) Count(ctx context.Context, actor hub.Actor, f store.Filter) (i
 	return s.db.Read().CountRepos(ctx, f)
 }
 
+// Limits of a filter: every word and label is a condition of the query, and a
+// database plans thousands of them for minutes.
+const (
+	maxConditions = 32
+	maxWord       = 256 // bytes; no id is longer
+)
+
 // visibleTo limits a filter to what the actor may see.
 func (s *Service) visibleTo(ctx context.Context, actor hub.Actor, f store.Filter) (store.Filter, error) {
+	if len(f.Search)+len(f.Labels) > maxConditions {
+		return f, hub.Invalidf("A list is filtered by at most %d words and labels.", maxConditions)
+	}
+	for _, word := range f.Search {
+		if len(word) > maxWord {
+			return f, hub.Invalidf("A word to search for has at most %d bytes.", maxWord)
+		}
+	}
 	f.All, f.Viewer = actor.Admin, nil
 	if actor.Admin || actor.IsAnonymous() {
 		return f, nil

@@ -302,11 +302,15 @@ func chain(first iter.Seq2[store.GitObject, error], rest []store.GitObject) iter
 
 // trackLarge returns .gitattributes with a line for each large file that it
 // does not cover yet, so that git-lfs sees the same files; nil if it covers all.
-func trackLarge(src []byte, paths []string) []byte {
+func trackLarge(src []byte, paths []string) ([]byte, error) {
 	rules := attrs.Parse(src)
 	added := map[string]bool{}
 	var out []byte
+	steps := 0
 	for _, p := range paths {
+		if steps += rules.Steps(p); steps > maxSteps {
+			return nil, errPatterns
+		}
 		if added[p] || rules.LFS(p) {
 			continue
 		}
@@ -319,5 +323,5 @@ func trackLarge(src []byte, paths []string) []byte {
 		}
 		out = fmt.Appendf(out, "%s filter=lfs diff=lfs merge=lfs -text\n", attrs.Quote(p))
 	}
-	return out
+	return out, nil
 }

@@ -32,6 +32,15 @@ type UploadDecision struct {
 	Current string // id of what is at the path now: git's of a small file, SHA-256 of a large one; "" if nothing
 }
 
+// Limits of matching the paths of one request with the patterns of
+// .gitattributes and .gitignore. Real files have some dozens of patterns.
+const (
+	maxAskedPath = 4096
+	maxSteps     = 300_000_000 // of attrs.Rules.Steps: a second
+)
+
+var errPatterns = hub.Invalidf("There are too many patterns in .gitattributes and .gitignore for so many files at once. Upload fewer at a time, or write fewer patterns.")
+
 // PlanUpload decides how files are uploaded to a revision.
 func (r *Repo) PlanUpload(ctx context.Context, rev hub.Revision, plan UploadPlan) ([]UploadDecision, error) {
 	if err := r.Require(authz.Write); err != nil {
@@ -51,9 +60,16 @@ func (r *Repo) PlanUpload(ctx context.Context, rev hub.Revision, plan UploadPlan
 	}
 	rules, ignore := attrs.Parse(attributes), attrs.ParseIgnore(ignored)
 	out := make([]UploadDecision, len(plan.Files))
+	steps := 0
 	for i, f := range plan.Files {
 		if f.Size < 0 {
 			return nil, hub.Invalidf("The size of %q is negative.", f.Path)
+		}
+		if len(f.Path) > maxAskedPath {
+			return nil, hub.Invalidf("A path has more than %d bytes.", maxAskedPath)
+		}
+		if steps += rules.Steps(f.Path) + ignore.Steps(f.Path); steps > maxSteps {
+			return nil, errPatterns
 		}
 		out[i].Mode = content.Decide(rules, f.Path, f.Size, f.Sample)
 		out[i].Ignore = ignore.Match(f.Path)

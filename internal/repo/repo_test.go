@@ -1,6 +1,7 @@
 package repo
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"iter"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -467,9 +469,13 @@ func TestPrivateMeansPrivate(t *testing.T) {
 // TestTrackLarge: a large file that .gitattributes does not cover gets a line,
 // so that git-lfs sees it too.
 func TestTrackLarge(t *testing.T) {
-	got := string(trackLarge([]byte("*.bin filter=lfs diff=lfs merge=lfs -text"), []string{"a.bin", "b c.dat", "b c.dat"}))
+	got, err := trackLarge([]byte("*.bin filter=lfs diff=lfs merge=lfs -text"), []string{"a.bin", "b c.dat", "b c.dat"})
 	want := "*.bin filter=lfs diff=lfs merge=lfs -text\nb[[:space:]]c.dat filter=lfs diff=lfs merge=lfs -text\n"
-	if got != want {
-		t.Errorf("trackLarge = %q, want %q", got, want)
+	if string(got) != want || err != nil {
+		t.Errorf("trackLarge = %q, %v, want %q", got, err, want)
+	}
+	hostile := bytes.Repeat([]byte("*a*a*a*a*a*a*a*a*a*a*b filter=lfs\n"), 1000)
+	if _, err := trackLarge(hostile, slices.Repeat([]string{strings.Repeat("a/", 1000) + "x"}, 1000)); hub.CodeOf(err) != hub.CodeInvalid {
+		t.Errorf("a thousand globs on a thousand long paths: %v", err)
 	}
 }

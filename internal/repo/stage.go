@@ -337,7 +337,10 @@ func (st *stage) trackLarge(ctx context.Context, edit *git.Editor, out *applied)
 	for i, l := range out.large {
 		paths[i] = l.path
 	}
-	text := trackLarge(current, paths)
+	text, err := trackLarge(current, paths)
+	if err != nil {
+		return err
+	}
 	if text == nil {
 		return nil
 	}

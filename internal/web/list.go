@@ -82,7 +82,7 @@ func sortsOf(t hub.RepoType) []sortOption {
 
 // list shows the repositories of a type.
 func (s *Server) list(v *visit, t hub.RepoType) error {
-	q := v.r.URL.Query()
+	q := readQuery(t, v.r.URL.Query())
 	f, sort := readFilter(t, q)
 	ctx := v.r.Context()
 	repos, err := s.repos.List(ctx, v.actor, f)
@@ -115,23 +115,43 @@ func (s *Server) list(v *visit, t hub.RepoType) error {
 	return s.write(v, http.StatusOK, "list", frame{Title: title, Nav: t.Plural(), Body: view})
 }
 
-// readFilter reads the query of a list. What it cannot read does not filter: a
-// page is better than an error.
+// readQuery keeps of a query what a list understands. A page repeats it in
+// hundreds of links, so that neither the number of its values nor their lengths
+// may be left to whoever asks.
+func readQuery(t hub.RepoType, q url.Values) url.Values {
+	c := url.Values{}
+	for key, most := range map[string]int{"search": 200, "author": 96, "sort": 20, "cursor": 100} {
+		if value := clip(q.Get(key), most); value != "" {
+			c.Set(key, value)
+		}
+	}
+	labels := 0
+	for _, g := range filterGroups(t) {
+		for _, value := range q[g.key] {
+			if value = clip(value, 200); value != "" && labels < maxLabels {
+				c.Add(g.key, value)
+				labels++
+			}
+		}
+	}
+	return c
+}
+
+// readFilter makes a filter of what readQuery left. What it cannot read does not
+// filter: a page is better than an error.
 func readFilter(t hub.RepoType, q url.Values) (f store.Filter, sort string) {
-	f = store.Filter{Type: t, Owner: clip(q.Get("author"), 96), Sort: store.SortUpdated, Limit: listItems + 1, Detail: t == hub.Space}
+	f = store.Filter{Type: t, Owner: q.Get("author"), Sort: store.SortUpdated, Limit: listItems + 1, Detail: t == hub.Space}
 	sort = "updated"
 	for _, o := range sortsOf(t) {
 		if o.Value == q.Get("sort") {
 			f.Sort, sort = o.sort, o.Value
 		}
 	}
-	words := strings.Fields(clip(q.Get("search"), 200))
+	words := strings.Fields(q.Get("search"))
 	f.Search = words[:min(len(words), maxWords)]
 	for _, g := range filterGroups(t) {
 		for _, value := range q[g.key] {
-			if value != "" && len(f.Labels) < maxLabels {
-				f.Labels = append(f.Labels, g.prefix+clip(value, 200))
-			}
+			f.Labels = append(f.Labels, g.prefix+value)
 		}
 	}
 	f.After = decodeCursor(q.Get("cursor"))

@@ -76,7 +76,6 @@ func (s *Server) tree(v *visit, rv *repoVisit) error {
 	rev, dir := rv.revision()
 	dir = strings.Trim(dir, "/")
 	view := treeView{Repo: s.header(v, rv, "Files"), Hints: hintsOf(rv, s.base(v.r))}
-	view.Crumbs = crumbsOf(view.Repo, rev, dir)
 	view.History = view.Repo.sub("commits", rev, "")
 	var err error
 	if view.Refs, err = s.refs(ctx, rv, view.Repo, "tree", rev, ""); err != nil {
@@ -84,7 +83,7 @@ func (s *Server) tree(v *visit, rv *repoVisit) error {
 	}
 	commit, err := rv.rp.Resolve(ctx, hub.Revision(rev))
 	if hub.CodeOf(err) == hub.CodeRevisionNotFound && rev == rv.rp.DefaultBranch {
-		view.Empty = true
+		view.Empty, view.Crumbs = true, crumbsOf(view.Repo, rev, "")
 		return s.showRepo(v, rv, "tree", "Files", view)
 	}
 	if err != nil {
@@ -98,6 +97,7 @@ func (s *Server) tree(v *visit, rv *repoVisit) error {
 	if err != nil {
 		return err
 	}
+	view.Crumbs = crumbsOf(view.Repo, rev, dir) // of a folder that is there: the way to any other may be endless
 	if err := view.readme(ctx, s.renderer, rv, entries, rev); err != nil {
 		return err
 	}
