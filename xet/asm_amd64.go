@@ -11,9 +11,12 @@ import (
 //go:generate go -C gen run . -unit group -out ../group_amd64.s -pkg xet
 
 var (
-	hasBMI1, hasAVX2 = cpu.X86.HasBMI1, cpu.X86.HasAVX2
-	hasSHA           = cpu.X86.HasAVX && cpuHasSHA()
-	hasAVX512        = cpu.X86.HasAVX512F && cpu.X86.HasAVX512VL
+	cpuSHA, cpuLZCNT = cpuMore()
+
+	hasLZ4    = cpu.X86.HasAVX && cpu.X86.HasBMI1 && cpuLZCNT // what runOne needs
+	hasAVX2   = cpu.X86.HasAVX2
+	hasSHA    = cpu.X86.HasAVX && cpuSHA
+	hasAVX512 = cpu.X86.HasAVX512F && cpu.X86.HasAVX512VL
 )
 
 // groupBlocks is group4 of as many bytes as it does fast, and returns how many of
@@ -39,7 +42,7 @@ func ungroupBlocks(l0, l1, l2, l3, dst []byte) int {
 
 // run runs the stream to its end.
 func (s *lz4Stream) run() {
-	if !hasBMI1 {
+	if !hasLZ4 {
 		s.runPortable()
 		return
 	}
@@ -50,7 +53,7 @@ func (s *lz4Stream) run() {
 
 // runBoth runs both streams until one is done.
 func runBoth(a, b *lz4Stream) {
-	if !hasBMI1 {
+	if !hasLZ4 {
 		a.runPortable()
 		return
 	}
@@ -59,7 +62,7 @@ func runBoth(a, b *lz4Stream) {
 	}
 }
 
-// runOne is runPortable.
+// runOne is runPortable, for processors with AVX, BMI1 and LZCNT.
 //
 //go:noescape
 func runOne(a *lz4Stream)
@@ -104,5 +107,5 @@ func hashParents(group *leafGroup, messages *[(groupLeaves + 1) * leafSize / 4]u
 	hashLeaves(group, (*byte)(unsafe.Pointer(messages)), parentStep, parentStep+1)
 }
 
-// cpuHasSHA reports whether the processor has instructions for SHA-256.
-func cpuHasSHA() bool
+// cpuMore reports features that package cpu does not know.
+func cpuMore() (sha, lzcnt bool)

@@ -3273,22 +3273,37 @@ round:
 	VMOVDQU32 Z23, 1472(AX)
 	RET
 
-// func cpuHasSHA() bool
+// func cpuMore() (sha bool, lzcnt bool)
 // Requires: CPUID
-TEXT ·cpuHasSHA(SB), NOSPLIT, $0-1
-	XORL AX, AX
+TEXT ·cpuMore(SB), NOSPLIT, $0-2
+	XORL SI, SI
+	MOVL $0x00000000, AX
 	XORL CX, CX
 	CPUID
-	XORL CX, CX
-	CMPL AX, $0x07
-	JB   done
+	CMPL AX, $0x00000007
+	JB   sha
 	MOVL $0x00000007, AX
 	XORL CX, CX
 	CPUID
-	MOVL BX, CX
-	SHRL $0x1d, CX
-	ANDL $0x01, CX
+	MOVL BX, SI
+	SHRL $0x1d, SI
+	ANDL $0x01, SI
 
-done:
-	MOVB CL, ret+0(FP)
+sha:
+	MOVB SI, sha+0(FP)
+	XORL SI, SI
+	MOVL $0x80000000, AX
+	XORL CX, CX
+	CPUID
+	CMPL AX, $0x80000001
+	JB   lzcnt
+	MOVL $0x80000001, AX
+	XORL CX, CX
+	CPUID
+	MOVL CX, SI
+	SHRL $0x05, SI
+	ANDL $0x01, SI
+
+lzcnt:
+	MOVB SI, lzcnt+1(FP)
 	RET

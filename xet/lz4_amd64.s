@@ -5,47 +5,50 @@
 #include "textflag.h"
 
 // func runOne(a *byte)
-// Requires: BMI, CMOV, SSE, SSE2
-TEXT ·runOne(SB), NOSPLIT, $80-8
+// Requires: AVX, BMI, CMOV, LZCNT, SSE, SSE2
+TEXT ·runOne(SB), NOSPLIT, $88-8
 	MOVQ    $0xcf1bbcdcbb000000, AX
 	MOVQ    a+0(FP), CX
 	MOVQ    (CX), DX
 	MOVQ    72(CX), BX
 	ADDQ    DX, BX
-	MOVQ    BX, 48(SP)
+	MOVQ    BX, 56(SP)
 	ADDQ    8(CX), DX
-	MOVQ    DX, 56(SP)
+	SUBQ    $+40, DX
+	MOVQ    DX, 64(SP)
 	MOVQ    24(CX), DX
 	MOVQ    DX, (SP)
+	LEAQ    8(DX), BX
+	MOVQ    BX, 8(SP)
 	MOVQ    32(CX), BX
 	LEAQ    -16(DX)(BX*1), BX
-	MOVQ    BX, 32(SP)
+	MOVQ    BX, 40(SP)
 	LEAQ    -32(BX), BX
-	MOVQ    BX, 24(SP)
+	MOVQ    BX, 32(SP)
 	MOVQ    64(CX), BX
 	ADDQ    DX, BX
-	MOVQ    BX, 16(SP)
+	MOVQ    BX, 24(SP)
 	MOVQ    80(CX), BX
-	MOVQ    BX, 72(SP)
+	MOVQ    BX, 80(SP)
 	MOVQ    48(CX), BX
 	ADDQ    DX, BX
-	MOVQ    BX, 8(SP)
+	MOVQ    BX, 16(SP)
 	MOVQ    56(CX), SI
 	ADDQ    DX, SI
 	LEAQ    88(CX), CX
-	MOVQ    CX, 64(SP)
+	MOVQ    CX, 72(SP)
 	LEAQ    65532(BX), CX
-	CMPQ    CX, 24(SP)
-	CMOVQHI 24(SP), CX
-	MOVQ    CX, 40(SP)
+	CMPQ    CX, 32(SP)
+	CMOVQHI 32(SP), CX
+	MOVQ    CX, 48(SP)
 
 a_step:
-	CMPQ SI, 40(SP)
+	CMPQ SI, 48(SP)
 	JA   a_slow
-	MOVQ 8(SP), CX
+	MOVQ 16(SP), CX
 
 	// Look up and remember the next positions.
-	MOVQ    64(SP), DX
+	MOVQ    72(SP), DX
 	MOVQ    SI, BX
 	SUBQ    CX, BX
 	MOVQ    AX, DI
@@ -96,127 +99,115 @@ a_step:
 	ADDQ    CX, DI
 
 	// How far the match goes on, up to 16 bytes.
-	MOVQ    12(BX), R8
-	XORQ    12(DI), R8
-	TZCNTQ  R8, R8
-	ADDQ    $+64, R8
-	MOVQ    4(BX), CX
-	XORQ    4(DI), CX
-	TZCNTQ  CX, CX
-	CMOVQCS R8, CX
-	SHRQ    $0x03, CX
-	CMPQ    CX, $+16
-	JE      a_long
+	VMOVDQU   4(BX), X0
+	VPCMPEQB  4(DI), X0, X0
+	VPMOVMSKB X0, CX
+	NOTL      CX
+	TZCNTL    CX, CX
 
-a_measured:
 	// Where the match ends, which does not wait for where it begins.
 	LEAQ 4(BX)(CX*1), R8
+	MOVQ BX, R9
+	SUBQ DI, R9
 
 	// How far back it goes.
-	MOVQ    BX, R9
-	SUBQ    16(SP), R9
-	MOVQ    (SP), R10
-	ADDQ    $+8, R10
-	CMPQ    DI, R10
+	MOVQ    BX, R10
+	SUBQ    24(SP), R10
+	CMPQ    DI, 8(SP)
 	JB      a_begun
-	MOVQ    -8(BX), R10
-	XORQ    -8(DI), R10
-	BSWAPQ  R10
-	TZCNTQ  R10, R10
-	SHRQ    $0x03, R10
-	CMPQ    R10, R9
-	CMOVQHI R9, R10
-	SUBQ    R10, BX
-	SUBQ    R10, DI
-	SUBQ    R10, R9
-	ADDQ    R10, CX
+	MOVQ    -8(BX), R11
+	XORQ    -8(DI), R11
+	LZCNTQ  R11, R11
+	SHRQ    $0x03, R11
+	CMPQ    R11, R10
+	CMOVQHI R10, R11
+	SUBQ    R11, R10
+	ADDQ    R11, CX
 
 a_begun:
 	// Write it.
-	XORL    R10, R10
+	XORL    DI, DI
 	CMPL    DX, $0x00040000
-	CMOVQCC R10, R9
-	CMOVQCC R10, CX
-	MOVQ    48(SP), R11
-	SUBQ    DI, BX
-	LEAQ    40(R11)(R9*1), DI
-	CMPQ    DI, 56(SP)
+	CMOVQCC DI, R10
+	CMOVQCC DI, CX
+	MOVQ    56(SP), R11
+	CMPQ    R11, 64(SP)
 	JA      a_full
-	CMPQ    R9, $+15
+	CMPQ    R10, $+15
 	JAE     a_large
 	CMPQ    CX, $+15
 	JAE     a_large
-	MOVQ    16(SP), R12
-	MOVQ    R9, DI
-	SHLQ    $0x04, DI
-	ORQ     CX, DI
-	MOVB    DI, (R11)
+	MOVQ    24(SP), R12
+	MOVQ    R10, BX
+	SHLQ    $0x04, BX
+	ORQ     CX, BX
+	MOVB    BL, (R11)
 	MOVUPS  (R12), X0
 	MOVUPS  X0, 1(R11)
-	MOVW    BX, 1(R11)(R9*1)
+	MOVW    R9, 1(R11)(R10*1)
 
 	// Go on behind the match, or further and further away.
-	MOVQ    72(SP), CX
-	LEAQ    3(R11)(R9*1), DI
+	MOVQ    80(SP), CX
+	LEAQ    3(R11)(R10*1), R9
 	INCQ    CX
 	MOVQ    CX, BX
 	SHRQ    $0x03, BX
-	LEAQ    6(SI)(BX*4), BX
+	LEAQ    6(SI)(BX*4), SI
 	CMPL    DX, $0x00040000
-	CMOVQCC R11, DI
+	CMOVQCC R11, R9
 	CMOVQCS R8, R12
-	CMOVQCS R10, CX
-	CMOVQCS R8, BX
-	MOVQ    BX, SI
-	MOVQ    DI, 48(SP)
-	MOVQ    R12, 16(SP)
-	MOVQ    CX, 72(SP)
+	CMOVQCS DI, CX
+	CMOVQCS R8, SI
+	MOVQ    R9, 56(SP)
+	MOVQ    R12, 24(SP)
+	MOVQ    CX, 80(SP)
 	JMP     a_step
 
-a_long:
-	CMPL DX, $0x00040000
-	JAE  a_extended
+a_large:
+	LEAQ 20(BX), DX
+	CMPQ R8, DX
+	JNE  a_extended
 
 a_extend:
-	LEAQ 4(BX)(CX*1), R8
-	CMPQ R8, 32(SP)
+	CMPQ R8, 40(SP)
 	JA   a_extended
-	MOVQ (R8), R8
-	XORQ 4(DI)(CX*1), R8
+	MOVQ R8, BX
+	SUBQ R9, BX
+	MOVQ (R8), DX
+	XORQ (BX), DX
 	JNZ  a_differs
 	ADDQ $+8, CX
+	ADDQ $+8, R8
 	JMP  a_extend
 
 a_differs:
-	TZCNTQ R8, R8
-	SHRQ   $0x03, R8
-	ADDQ   R8, CX
+	TZCNTQ DX, DX
+	SHRQ   $0x03, DX
+	ADDQ   DX, CX
+	ADDQ   DX, R8
 
 a_extended:
-	JMP a_measured
-
-a_large:
-	MOVQ    R9, DX
+	MOVQ    R10, DX
 	SHRQ    $0x07, DX
-	MOVQ    CX, DI
-	SHRQ    $0x07, DI
-	ADDQ    DI, DX
-	ADDQ    R9, DX
-	LEAQ    40(R11)(DX*1), DX
-	CMPQ    DX, 56(SP)
+	MOVQ    CX, BX
+	SHRQ    $0x07, BX
+	ADDQ    BX, DX
+	ADDQ    R10, DX
+	ADDQ    R11, DX
+	CMPQ    DX, 64(SP)
 	JA      a_full
 	MOVL    $0x0000000f, SI
-	MOVQ    R9, DX
+	MOVQ    R10, DX
 	CMPQ    DX, SI
 	CMOVQHI SI, DX
 	SHLQ    $0x04, DX
-	MOVQ    CX, DI
-	CMPQ    DI, SI
-	CMOVQHI SI, DI
-	ORQ     DI, DX
+	MOVQ    CX, BX
+	CMPQ    BX, SI
+	CMOVQHI SI, BX
+	ORQ     BX, DX
 	MOVB    DL, (R11)
 	INCQ    R11
-	MOVQ    R9, DX
+	MOVQ    R10, DX
 	SUBQ    $+15, DX
 	JB      a_literals_counted
 
@@ -233,18 +224,18 @@ a_literals_last:
 	INCQ R11
 
 a_literals_counted:
-	MOVQ 16(SP), DX
-	MOVQ R11, SI
-	ADDQ R9, R11
+	MOVQ 24(SP), DX
+	MOVQ R11, BX
+	ADDQ R10, R11
 
 a_copy:
 	MOVUPS (DX), X0
-	MOVUPS X0, (SI)
+	MOVUPS X0, (BX)
 	ADDQ   $+16, DX
-	ADDQ   $+16, SI
-	CMPQ   SI, R11
+	ADDQ   $+16, BX
+	CMPQ   BX, R11
 	JB     a_copy
-	MOVW   BX, (R11)
+	MOVW   R9, (R11)
 	ADDQ   $+2, R11
 	SUBQ   $+15, CX
 	JB     a_match_counted
@@ -262,34 +253,34 @@ a_match_last:
 	INCQ R11
 
 a_match_counted:
-	MOVQ R11, 48(SP)
+	MOVQ R11, 56(SP)
 	MOVQ R8, SI
-	MOVQ SI, 16(SP)
-	MOVQ R10, 72(SP)
+	MOVQ SI, 24(SP)
+	MOVQ DI, 80(SP)
 	JMP  a_step
 
 end:
 	MOVQ a+0(FP), AX
-	MOVQ 48(SP), CX
+	MOVQ 56(SP), CX
 	SUBQ (AX), CX
 	MOVQ CX, 72(AX)
 	MOVQ (SP), CX
 	SUBQ CX, SI
 	MOVQ SI, 56(AX)
-	MOVQ 8(SP), DX
-	SUBQ CX, DX
-	MOVQ DX, 48(AX)
 	MOVQ 16(SP), DX
 	SUBQ CX, DX
+	MOVQ DX, 48(AX)
+	MOVQ 24(SP), DX
+	SUBQ CX, DX
 	MOVQ DX, 64(AX)
-	MOVQ 72(SP), CX
+	MOVQ 80(SP), CX
 	MOVQ CX, 80(AX)
 	RET
 
 a_slow:
-	CMPQ    SI, 24(SP)
+	CMPQ    SI, 32(SP)
 	JA      end
-	MOVQ    64(SP), CX
+	MOVQ    72(SP), CX
 	PCMPEQW X0, X0
 	PSLLW   $0x0f, X0
 	MOVL    $0x00000400, DX
@@ -301,94 +292,100 @@ a_slide:
 	ADDQ    $0x10, CX
 	DECL    DX
 	JNZ     a_slide
-	MOVQ    8(SP), CX
+	MOVQ    16(SP), CX
 	ADDQ    $0x00008000, CX
-	MOVQ    CX, 8(SP)
+	MOVQ    CX, 16(SP)
 	LEAQ    65532(CX), CX
-	CMPQ    CX, 24(SP)
-	CMOVQHI 24(SP), CX
-	MOVQ    CX, 40(SP)
+	CMPQ    CX, 32(SP)
+	CMOVQHI 32(SP), CX
+	MOVQ    CX, 48(SP)
 	JMP     a_step
 
 a_full:
 	MOVQ a+0(FP), CX
 	MOVQ (CX), CX
 	DECQ CX
-	MOVQ CX, 48(SP)
+	MOVQ CX, 56(SP)
 	JMP  end
 
 // func runTwo(a *byte, b *byte)
-// Requires: BMI, CMOV, SSE, SSE2
-TEXT ·runTwo(SB), NOSPLIT, $160-16
+// Requires: AVX, BMI, CMOV, LZCNT, SSE, SSE2
+TEXT ·runTwo(SB), NOSPLIT, $176-16
 	MOVQ    $0xcf1bbcdcbb000000, AX
 	MOVQ    a+0(FP), CX
 	MOVQ    (CX), DX
 	MOVQ    72(CX), BX
 	ADDQ    DX, BX
-	MOVQ    BX, 48(SP)
+	MOVQ    BX, 56(SP)
 	ADDQ    8(CX), DX
-	MOVQ    DX, 56(SP)
+	SUBQ    $+40, DX
+	MOVQ    DX, 64(SP)
 	MOVQ    24(CX), DX
 	MOVQ    DX, (SP)
+	LEAQ    8(DX), BX
+	MOVQ    BX, 8(SP)
 	MOVQ    32(CX), BX
 	LEAQ    -16(DX)(BX*1), BX
-	MOVQ    BX, 32(SP)
+	MOVQ    BX, 40(SP)
 	LEAQ    -32(BX), BX
-	MOVQ    BX, 24(SP)
+	MOVQ    BX, 32(SP)
 	MOVQ    64(CX), BX
 	ADDQ    DX, BX
-	MOVQ    BX, 16(SP)
+	MOVQ    BX, 24(SP)
 	MOVQ    80(CX), BX
-	MOVQ    BX, 72(SP)
+	MOVQ    BX, 80(SP)
 	MOVQ    48(CX), BX
 	ADDQ    DX, BX
-	MOVQ    BX, 8(SP)
+	MOVQ    BX, 16(SP)
 	MOVQ    56(CX), SI
 	ADDQ    DX, SI
 	LEAQ    88(CX), CX
-	MOVQ    CX, 64(SP)
+	MOVQ    CX, 72(SP)
 	LEAQ    65532(BX), CX
-	CMPQ    CX, 24(SP)
-	CMOVQHI 24(SP), CX
-	MOVQ    CX, 40(SP)
+	CMPQ    CX, 32(SP)
+	CMOVQHI 32(SP), CX
+	MOVQ    CX, 48(SP)
 	MOVQ    b+8(FP), CX
 	MOVQ    (CX), DX
 	MOVQ    72(CX), BX
 	ADDQ    DX, BX
-	MOVQ    BX, 128(SP)
+	MOVQ    BX, 144(SP)
 	ADDQ    8(CX), DX
-	MOVQ    DX, 136(SP)
+	SUBQ    $+40, DX
+	MOVQ    DX, 152(SP)
 	MOVQ    24(CX), DX
-	MOVQ    DX, 80(SP)
+	MOVQ    DX, 88(SP)
+	LEAQ    8(DX), BX
+	MOVQ    BX, 96(SP)
 	MOVQ    32(CX), BX
 	LEAQ    -16(DX)(BX*1), BX
-	MOVQ    BX, 112(SP)
+	MOVQ    BX, 128(SP)
 	LEAQ    -32(BX), BX
-	MOVQ    BX, 104(SP)
+	MOVQ    BX, 120(SP)
 	MOVQ    64(CX), BX
 	ADDQ    DX, BX
-	MOVQ    BX, 96(SP)
+	MOVQ    BX, 112(SP)
 	MOVQ    80(CX), BX
-	MOVQ    BX, 152(SP)
+	MOVQ    BX, 168(SP)
 	MOVQ    48(CX), BX
 	ADDQ    DX, BX
-	MOVQ    BX, 88(SP)
+	MOVQ    BX, 104(SP)
 	MOVQ    56(CX), DI
 	ADDQ    DX, DI
 	LEAQ    88(CX), CX
-	MOVQ    CX, 144(SP)
+	MOVQ    CX, 160(SP)
 	LEAQ    65532(BX), CX
-	CMPQ    CX, 104(SP)
-	CMOVQHI 104(SP), CX
-	MOVQ    CX, 120(SP)
+	CMPQ    CX, 120(SP)
+	CMOVQHI 120(SP), CX
+	MOVQ    CX, 136(SP)
 
 a_step:
-	CMPQ SI, 40(SP)
+	CMPQ SI, 48(SP)
 	JA   a_slow
-	MOVQ 8(SP), CX
+	MOVQ 16(SP), CX
 
 	// Look up and remember the next positions.
-	MOVQ    64(SP), DX
+	MOVQ    72(SP), DX
 	MOVQ    SI, BX
 	SUBQ    CX, BX
 	MOVQ    AX, R8
@@ -439,127 +436,115 @@ a_step:
 	ADDQ    CX, R8
 
 	// How far the match goes on, up to 16 bytes.
-	MOVQ    12(BX), R9
-	XORQ    12(R8), R9
-	TZCNTQ  R9, R9
-	ADDQ    $+64, R9
-	MOVQ    4(BX), CX
-	XORQ    4(R8), CX
-	TZCNTQ  CX, CX
-	CMOVQCS R9, CX
-	SHRQ    $0x03, CX
-	CMPQ    CX, $+16
-	JE      a_long
+	VMOVDQU   4(BX), X0
+	VPCMPEQB  4(R8), X0, X0
+	VPMOVMSKB X0, CX
+	NOTL      CX
+	TZCNTL    CX, CX
 
-a_measured:
 	// Where the match ends, which does not wait for where it begins.
 	LEAQ 4(BX)(CX*1), R9
+	MOVQ BX, R10
+	SUBQ R8, R10
 
 	// How far back it goes.
-	MOVQ    BX, R10
-	SUBQ    16(SP), R10
-	MOVQ    (SP), R11
-	ADDQ    $+8, R11
-	CMPQ    R8, R11
+	MOVQ    BX, R11
+	SUBQ    24(SP), R11
+	CMPQ    R8, 8(SP)
 	JB      a_begun
-	MOVQ    -8(BX), R11
-	XORQ    -8(R8), R11
-	BSWAPQ  R11
-	TZCNTQ  R11, R11
-	SHRQ    $0x03, R11
-	CMPQ    R11, R10
-	CMOVQHI R10, R11
-	SUBQ    R11, BX
-	SUBQ    R11, R8
-	SUBQ    R11, R10
-	ADDQ    R11, CX
+	MOVQ    -8(BX), R12
+	XORQ    -8(R8), R12
+	LZCNTQ  R12, R12
+	SHRQ    $0x03, R12
+	CMPQ    R12, R11
+	CMOVQHI R11, R12
+	SUBQ    R12, R11
+	ADDQ    R12, CX
 
 a_begun:
 	// Write it.
-	XORL    R11, R11
+	XORL    R8, R8
 	CMPL    DX, $0x00040000
-	CMOVQCC R11, R10
-	CMOVQCC R11, CX
-	MOVQ    48(SP), R12
-	SUBQ    R8, BX
-	LEAQ    40(R12)(R10*1), R8
-	CMPQ    R8, 56(SP)
+	CMOVQCC R8, R11
+	CMOVQCC R8, CX
+	MOVQ    56(SP), R12
+	CMPQ    R12, 64(SP)
 	JA      a_full
-	CMPQ    R10, $+15
+	CMPQ    R11, $+15
 	JAE     a_large
 	CMPQ    CX, $+15
 	JAE     a_large
-	MOVQ    16(SP), R13
-	MOVQ    R10, R8
-	SHLQ    $0x04, R8
-	ORQ     CX, R8
-	MOVB    R8, (R12)
+	MOVQ    24(SP), R13
+	MOVQ    R11, BX
+	SHLQ    $0x04, BX
+	ORQ     CX, BX
+	MOVB    BL, (R12)
 	MOVUPS  (R13), X0
 	MOVUPS  X0, 1(R12)
-	MOVW    BX, 1(R12)(R10*1)
+	MOVW    R10, 1(R12)(R11*1)
 
 	// Go on behind the match, or further and further away.
-	MOVQ    72(SP), CX
-	LEAQ    3(R12)(R10*1), R8
+	MOVQ    80(SP), CX
+	LEAQ    3(R12)(R11*1), R10
 	INCQ    CX
 	MOVQ    CX, BX
 	SHRQ    $0x03, BX
-	LEAQ    6(SI)(BX*4), BX
+	LEAQ    6(SI)(BX*4), SI
 	CMPL    DX, $0x00040000
-	CMOVQCC R12, R8
+	CMOVQCC R12, R10
 	CMOVQCS R9, R13
-	CMOVQCS R11, CX
-	CMOVQCS R9, BX
-	MOVQ    BX, SI
-	MOVQ    R8, 48(SP)
-	MOVQ    R13, 16(SP)
-	MOVQ    CX, 72(SP)
+	CMOVQCS R8, CX
+	CMOVQCS R9, SI
+	MOVQ    R10, 56(SP)
+	MOVQ    R13, 24(SP)
+	MOVQ    CX, 80(SP)
 	JMP     b_step
 
-a_long:
-	CMPL DX, $0x00040000
-	JAE  a_extended
+a_large:
+	LEAQ 20(BX), DX
+	CMPQ R9, DX
+	JNE  a_extended
 
 a_extend:
-	LEAQ 4(BX)(CX*1), R9
-	CMPQ R9, 32(SP)
+	CMPQ R9, 40(SP)
 	JA   a_extended
-	MOVQ (R9), R9
-	XORQ 4(R8)(CX*1), R9
+	MOVQ R9, BX
+	SUBQ R10, BX
+	MOVQ (R9), DX
+	XORQ (BX), DX
 	JNZ  a_differs
 	ADDQ $+8, CX
+	ADDQ $+8, R9
 	JMP  a_extend
 
 a_differs:
-	TZCNTQ R9, R9
-	SHRQ   $0x03, R9
-	ADDQ   R9, CX
+	TZCNTQ DX, DX
+	SHRQ   $0x03, DX
+	ADDQ   DX, CX
+	ADDQ   DX, R9
 
 a_extended:
-	JMP a_measured
-
-a_large:
-	MOVQ    R10, DX
+	MOVQ    R11, DX
 	SHRQ    $0x07, DX
-	MOVQ    CX, R8
-	SHRQ    $0x07, R8
-	ADDQ    R8, DX
-	ADDQ    R10, DX
-	LEAQ    40(R12)(DX*1), DX
-	CMPQ    DX, 56(SP)
+	MOVQ    CX, BX
+	SHRQ    $0x07, BX
+	ADDQ    BX, DX
+	ADDQ    R11, DX
+	ADDQ    R12, DX
+	CMPQ    DX, 64(SP)
 	JA      a_full
 	MOVL    $0x0000000f, SI
-	MOVQ    R10, DX
+	MOVQ    R11, DX
 	CMPQ    DX, SI
 	CMOVQHI SI, DX
 	SHLQ    $0x04, DX
-	MOVQ    CX, R8
-	CMPQ    R8, SI
-	CMOVQHI SI, R8
-	ORQ     R8, DX
+	MOVQ    CX, BX
+	CMPQ    BX, SI
+	CMOVQHI SI, BX
+	ORQ     BX, DX
 	MOVB    DL, (R12)
 	INCQ    R12
-	MOVQ    R10, DX
+	MOVQ    R11, DX
 	SUBQ    $+15, DX
 	JB      a_literals_counted
 
@@ -576,18 +561,18 @@ a_literals_last:
 	INCQ R12
 
 a_literals_counted:
-	MOVQ 16(SP), DX
-	MOVQ R12, SI
-	ADDQ R10, R12
+	MOVQ 24(SP), DX
+	MOVQ R12, BX
+	ADDQ R11, R12
 
 a_copy:
 	MOVUPS (DX), X0
-	MOVUPS X0, (SI)
+	MOVUPS X0, (BX)
 	ADDQ   $+16, DX
-	ADDQ   $+16, SI
-	CMPQ   SI, R12
+	ADDQ   $+16, BX
+	CMPQ   BX, R12
 	JB     a_copy
-	MOVW   BX, (R12)
+	MOVW   R10, (R12)
 	ADDQ   $+2, R12
 	SUBQ   $+15, CX
 	JB     a_match_counted
@@ -605,18 +590,18 @@ a_match_last:
 	INCQ R12
 
 a_match_counted:
-	MOVQ R12, 48(SP)
+	MOVQ R12, 56(SP)
 	MOVQ R9, SI
-	MOVQ SI, 16(SP)
-	MOVQ R11, 72(SP)
+	MOVQ SI, 24(SP)
+	MOVQ R8, 80(SP)
 
 b_step:
-	CMPQ DI, 120(SP)
+	CMPQ DI, 136(SP)
 	JA   b_slow
-	MOVQ 88(SP), CX
+	MOVQ 104(SP), CX
 
 	// Look up and remember the next positions.
-	MOVQ    144(SP), DX
+	MOVQ    160(SP), DX
 	MOVQ    DI, BX
 	SUBQ    CX, BX
 	MOVQ    AX, R8
@@ -667,127 +652,115 @@ b_step:
 	ADDQ    CX, R8
 
 	// How far the match goes on, up to 16 bytes.
-	MOVQ    12(BX), R9
-	XORQ    12(R8), R9
-	TZCNTQ  R9, R9
-	ADDQ    $+64, R9
-	MOVQ    4(BX), CX
-	XORQ    4(R8), CX
-	TZCNTQ  CX, CX
-	CMOVQCS R9, CX
-	SHRQ    $0x03, CX
-	CMPQ    CX, $+16
-	JE      b_long
+	VMOVDQU   4(BX), X0
+	VPCMPEQB  4(R8), X0, X0
+	VPMOVMSKB X0, CX
+	NOTL      CX
+	TZCNTL    CX, CX
 
-b_measured:
 	// Where the match ends, which does not wait for where it begins.
 	LEAQ 4(BX)(CX*1), R9
+	MOVQ BX, R10
+	SUBQ R8, R10
 
 	// How far back it goes.
-	MOVQ    BX, R10
-	SUBQ    96(SP), R10
-	MOVQ    80(SP), R11
-	ADDQ    $+8, R11
-	CMPQ    R8, R11
+	MOVQ    BX, R11
+	SUBQ    112(SP), R11
+	CMPQ    R8, 96(SP)
 	JB      b_begun
-	MOVQ    -8(BX), R11
-	XORQ    -8(R8), R11
-	BSWAPQ  R11
-	TZCNTQ  R11, R11
-	SHRQ    $0x03, R11
-	CMPQ    R11, R10
-	CMOVQHI R10, R11
-	SUBQ    R11, BX
-	SUBQ    R11, R8
-	SUBQ    R11, R10
-	ADDQ    R11, CX
+	MOVQ    -8(BX), R12
+	XORQ    -8(R8), R12
+	LZCNTQ  R12, R12
+	SHRQ    $0x03, R12
+	CMPQ    R12, R11
+	CMOVQHI R11, R12
+	SUBQ    R12, R11
+	ADDQ    R12, CX
 
 b_begun:
 	// Write it.
-	XORL    R11, R11
+	XORL    R8, R8
 	CMPL    DX, $0x00040000
-	CMOVQCC R11, R10
-	CMOVQCC R11, CX
-	MOVQ    128(SP), R12
-	SUBQ    R8, BX
-	LEAQ    40(R12)(R10*1), R8
-	CMPQ    R8, 136(SP)
+	CMOVQCC R8, R11
+	CMOVQCC R8, CX
+	MOVQ    144(SP), R12
+	CMPQ    R12, 152(SP)
 	JA      b_full
-	CMPQ    R10, $+15
+	CMPQ    R11, $+15
 	JAE     b_large
 	CMPQ    CX, $+15
 	JAE     b_large
-	MOVQ    96(SP), R13
-	MOVQ    R10, R8
-	SHLQ    $0x04, R8
-	ORQ     CX, R8
-	MOVB    R8, (R12)
+	MOVQ    112(SP), R13
+	MOVQ    R11, BX
+	SHLQ    $0x04, BX
+	ORQ     CX, BX
+	MOVB    BL, (R12)
 	MOVUPS  (R13), X0
 	MOVUPS  X0, 1(R12)
-	MOVW    BX, 1(R12)(R10*1)
+	MOVW    R10, 1(R12)(R11*1)
 
 	// Go on behind the match, or further and further away.
-	MOVQ    152(SP), CX
-	LEAQ    3(R12)(R10*1), R8
+	MOVQ    168(SP), CX
+	LEAQ    3(R12)(R11*1), R10
 	INCQ    CX
 	MOVQ    CX, BX
 	SHRQ    $0x03, BX
-	LEAQ    6(DI)(BX*4), BX
+	LEAQ    6(DI)(BX*4), DI
 	CMPL    DX, $0x00040000
-	CMOVQCC R12, R8
+	CMOVQCC R12, R10
 	CMOVQCS R9, R13
-	CMOVQCS R11, CX
-	CMOVQCS R9, BX
-	MOVQ    BX, DI
-	MOVQ    R8, 128(SP)
-	MOVQ    R13, 96(SP)
-	MOVQ    CX, 152(SP)
+	CMOVQCS R8, CX
+	CMOVQCS R9, DI
+	MOVQ    R10, 144(SP)
+	MOVQ    R13, 112(SP)
+	MOVQ    CX, 168(SP)
 	JMP     a_step
 
-b_long:
-	CMPL DX, $0x00040000
-	JAE  b_extended
+b_large:
+	LEAQ 20(BX), DX
+	CMPQ R9, DX
+	JNE  b_extended
 
 b_extend:
-	LEAQ 4(BX)(CX*1), R9
-	CMPQ R9, 112(SP)
+	CMPQ R9, 128(SP)
 	JA   b_extended
-	MOVQ (R9), R9
-	XORQ 4(R8)(CX*1), R9
+	MOVQ R9, BX
+	SUBQ R10, BX
+	MOVQ (R9), DX
+	XORQ (BX), DX
 	JNZ  b_differs
 	ADDQ $+8, CX
+	ADDQ $+8, R9
 	JMP  b_extend
 
 b_differs:
-	TZCNTQ R9, R9
-	SHRQ   $0x03, R9
-	ADDQ   R9, CX
+	TZCNTQ DX, DX
+	SHRQ   $0x03, DX
+	ADDQ   DX, CX
+	ADDQ   DX, R9
 
 b_extended:
-	JMP b_measured
-
-b_large:
-	MOVQ    R10, DX
+	MOVQ    R11, DX
 	SHRQ    $0x07, DX
-	MOVQ    CX, R8
-	SHRQ    $0x07, R8
-	ADDQ    R8, DX
-	ADDQ    R10, DX
-	LEAQ    40(R12)(DX*1), DX
-	CMPQ    DX, 136(SP)
+	MOVQ    CX, BX
+	SHRQ    $0x07, BX
+	ADDQ    BX, DX
+	ADDQ    R11, DX
+	ADDQ    R12, DX
+	CMPQ    DX, 152(SP)
 	JA      b_full
 	MOVL    $0x0000000f, DI
-	MOVQ    R10, DX
+	MOVQ    R11, DX
 	CMPQ    DX, DI
 	CMOVQHI DI, DX
 	SHLQ    $0x04, DX
-	MOVQ    CX, R8
-	CMPQ    R8, DI
-	CMOVQHI DI, R8
-	ORQ     R8, DX
+	MOVQ    CX, BX
+	CMPQ    BX, DI
+	CMOVQHI DI, BX
+	ORQ     BX, DX
 	MOVB    DL, (R12)
 	INCQ    R12
-	MOVQ    R10, DX
+	MOVQ    R11, DX
 	SUBQ    $+15, DX
 	JB      b_literals_counted
 
@@ -804,18 +777,18 @@ b_literals_last:
 	INCQ R12
 
 b_literals_counted:
-	MOVQ 96(SP), DX
-	MOVQ R12, DI
-	ADDQ R10, R12
+	MOVQ 112(SP), DX
+	MOVQ R12, BX
+	ADDQ R11, R12
 
 b_copy:
 	MOVUPS (DX), X0
-	MOVUPS X0, (DI)
+	MOVUPS X0, (BX)
 	ADDQ   $+16, DX
-	ADDQ   $+16, DI
-	CMPQ   DI, R12
+	ADDQ   $+16, BX
+	CMPQ   BX, R12
 	JB     b_copy
-	MOVW   BX, (R12)
+	MOVW   R10, (R12)
 	ADDQ   $+2, R12
 	SUBQ   $+15, CX
 	JB     b_match_counted
@@ -833,49 +806,49 @@ b_match_last:
 	INCQ R12
 
 b_match_counted:
-	MOVQ R12, 128(SP)
+	MOVQ R12, 144(SP)
 	MOVQ R9, DI
-	MOVQ DI, 96(SP)
-	MOVQ R11, 152(SP)
+	MOVQ DI, 112(SP)
+	MOVQ R8, 168(SP)
 	JMP  a_step
 
 end:
 	MOVQ a+0(FP), AX
-	MOVQ 48(SP), CX
+	MOVQ 56(SP), CX
 	SUBQ (AX), CX
 	MOVQ CX, 72(AX)
 	MOVQ (SP), CX
 	SUBQ CX, SI
 	MOVQ SI, 56(AX)
-	MOVQ 8(SP), DX
-	SUBQ CX, DX
-	MOVQ DX, 48(AX)
 	MOVQ 16(SP), DX
 	SUBQ CX, DX
+	MOVQ DX, 48(AX)
+	MOVQ 24(SP), DX
+	SUBQ CX, DX
 	MOVQ DX, 64(AX)
-	MOVQ 72(SP), CX
+	MOVQ 80(SP), CX
 	MOVQ CX, 80(AX)
 	MOVQ b+8(FP), AX
-	MOVQ 128(SP), CX
+	MOVQ 144(SP), CX
 	SUBQ (AX), CX
 	MOVQ CX, 72(AX)
-	MOVQ 80(SP), CX
+	MOVQ 88(SP), CX
 	SUBQ CX, DI
 	MOVQ DI, 56(AX)
-	MOVQ 88(SP), DX
+	MOVQ 104(SP), DX
 	SUBQ CX, DX
 	MOVQ DX, 48(AX)
-	MOVQ 96(SP), DX
+	MOVQ 112(SP), DX
 	SUBQ CX, DX
 	MOVQ DX, 64(AX)
-	MOVQ 152(SP), CX
+	MOVQ 168(SP), CX
 	MOVQ CX, 80(AX)
 	RET
 
 a_slow:
-	CMPQ    SI, 24(SP)
+	CMPQ    SI, 32(SP)
 	JA      end
-	MOVQ    64(SP), CX
+	MOVQ    72(SP), CX
 	PCMPEQW X0, X0
 	PSLLW   $0x0f, X0
 	MOVL    $0x00000400, DX
@@ -887,26 +860,26 @@ a_slide:
 	ADDQ    $0x10, CX
 	DECL    DX
 	JNZ     a_slide
-	MOVQ    8(SP), CX
+	MOVQ    16(SP), CX
 	ADDQ    $0x00008000, CX
-	MOVQ    CX, 8(SP)
+	MOVQ    CX, 16(SP)
 	LEAQ    65532(CX), CX
-	CMPQ    CX, 24(SP)
-	CMOVQHI 24(SP), CX
-	MOVQ    CX, 40(SP)
+	CMPQ    CX, 32(SP)
+	CMOVQHI 32(SP), CX
+	MOVQ    CX, 48(SP)
 	JMP     a_step
 
 a_full:
 	MOVQ a+0(FP), CX
 	MOVQ (CX), CX
 	DECQ CX
-	MOVQ CX, 48(SP)
+	MOVQ CX, 56(SP)
 	JMP  end
 
 b_slow:
-	CMPQ    DI, 104(SP)
+	CMPQ    DI, 120(SP)
 	JA      end
-	MOVQ    144(SP), CX
+	MOVQ    160(SP), CX
 	PCMPEQW X0, X0
 	PSLLW   $0x0f, X0
 	MOVL    $0x00000400, DX
@@ -918,18 +891,18 @@ b_slide:
 	ADDQ    $0x10, CX
 	DECL    DX
 	JNZ     b_slide
-	MOVQ    88(SP), CX
+	MOVQ    104(SP), CX
 	ADDQ    $0x00008000, CX
-	MOVQ    CX, 88(SP)
+	MOVQ    CX, 104(SP)
 	LEAQ    65532(CX), CX
-	CMPQ    CX, 104(SP)
-	CMOVQHI 104(SP), CX
-	MOVQ    CX, 120(SP)
+	CMPQ    CX, 120(SP)
+	CMOVQHI 120(SP), CX
+	MOVQ    CX, 136(SP)
 	JMP     b_step
 
 b_full:
 	MOVQ b+8(FP), CX
 	MOVQ (CX), CX
 	DECQ CX
-	MOVQ CX, 128(SP)
+	MOVQ CX, 144(SP)
 	JMP  end

@@ -133,7 +133,11 @@ func (s *lz4Stream) probe() (pos, match int) {
 // bytes.
 func (s *lz4Stream) put(pos, distance, more int) {
 	literals := s.src[s.anchor:pos]
-	if s.n+len(literals)+len(literals)>>7+more>>7+lz4Slack > len(s.dst) {
+	room := lz4Slack
+	if len(literals) >= lz4Short || more >= lz4Short {
+		room += len(literals) + len(literals)>>7 + more>>7
+	}
+	if s.n+room > len(s.dst) {
 		s.n = -1
 		return
 	}

@@ -54,7 +54,7 @@ func cut() {
 	l.store()
 	RET()
 
-	shaFeature()
+	features()
 }
 
 // cutPass is what cutSHA does.
@@ -200,26 +200,33 @@ func (s *shaPass) fourRounds(i int) {
 	}
 }
 
-// shaFeature writes what tells whether there are such instructions.
-func shaFeature() {
-	TEXT("cpuHasSHA", NOSPLIT, "func() bool")
-	Doc("cpuHasSHA reports bit 29 of EBX of CPUID leaf 7, which package cpu does not know.")
-	XORL(reg.EAX, reg.EAX)
-	XORL(reg.ECX, reg.ECX)
-	CPUID()
+// features writes what tells whether there are such instructions.
+func features() {
+	TEXT("cpuMore", NOSPLIT, "func() (sha, lzcnt bool)")
+	Doc("cpuMore reports features that package cpu does not know: bit 29 of EBX of leaf 7",
+		"of CPUID, and bit 5 of ECX of leaf 0x80000001.")
+	feature("sha", 7, reg.EBX, 29, 0)
+	feature("lzcnt", 0x80000001, reg.ECX, 5, 1)
+	RET()
+}
+
+// feature stores a bit of a leaf, 0 where there is no such leaf.
+func feature(name string, leaf uint32, in Op, bit uint8, result int) {
 	yes := GP32()
 	XORL(yes, yes)
-	CMPL(reg.EAX, U8(7))
-	JB(LabelRef("done"))
-	MOVL(U32(7), reg.EAX)
+	MOVL(U32(leaf&0x80000000), reg.EAX)
 	XORL(reg.ECX, reg.ECX)
 	CPUID()
-	MOVL(reg.EBX, yes)
-	SHRL(U8(29), yes)
+	CMPL(reg.EAX, U32(leaf))
+	JB(LabelRef(name))
+	MOVL(U32(leaf), reg.EAX)
+	XORL(reg.ECX, reg.ECX)
+	CPUID()
+	MOVL(in, yes)
+	SHRL(U8(bit), yes)
 	ANDL(U8(1), yes)
-	Label("done")
-	Store(yes.As8(), ReturnIndex(0))
-	RET()
+	Label(name)
+	Store(yes.As8(), ReturnIndex(result))
 }
 
 // sha256K are the round constants of FIPS 180-4.

@@ -41,8 +41,9 @@ type stream struct {
 
 	first, base, anchor, limit, matchEnd Mem // in src
 	until                                Mem // how far pos may go before the table must slide
-	out, outEnd                          Mem // in dst
+	out, outLast                         Mem // in dst, the end and how far it may be for a sequence
 	table, skip                          Mem
+	backFrom                             Mem // what matches has 8 bytes before it from here on
 }
 
 // lz4 writes two functions that do what (*lz4Stream).run does: one for one
@@ -53,10 +54,10 @@ type stream struct {
 // guess wrong: whether a step found a match is a matter of conditional moves.
 func lz4() {
 	TEXT("runOne", NOSPLIT, "func(a *byte)")
-	Doc("runOne is run, for processors with BMI1.")
+	Doc("runOne is run, for processors with AVX, BMI1 and LZCNT.")
 	run("a")
 	TEXT("runTwo", NOSPLIT, "func(a, b *byte)")
-	Doc("runTwo is run of two streams, until one is done, for processors with BMI1.")
+	Doc("runTwo is run of two streams, until one is done, for processors with AVX, BMI1 and LZCNT.")
 	run("a", "b")
 }
 
@@ -67,7 +68,7 @@ func run(names ...string) {
 	var streams []*stream
 	for _, name := range names {
 		s := &stream{name: name, prime: multiplier}
-		for _, local := range []*Mem{&s.first, &s.base, &s.anchor, &s.limit, &s.matchEnd, &s.until, &s.out, &s.outEnd, &s.table, &s.skip} {
+		for _, local := range []*Mem{&s.first, &s.backFrom, &s.base, &s.anchor, &s.limit, &s.matchEnd, &s.until, &s.out, &s.outLast, &s.table, &s.skip} {
 			*local = AllocLocal(8)
 		}
 		s.load()
@@ -106,9 +107,13 @@ func (s *stream) load() {
 	ADDQ(x, y)
 	MOVQ(y, s.out)
 	ADDQ(field(atDst+8), x)
-	MOVQ(x, s.outEnd)
+	SUBQ(I8(slack), x)
+	MOVQ(x, s.outLast)
 	src := read(field(atSrc))
 	MOVQ(src, s.first)
+	x = GP64()
+	LEAQ(Mem{Base: src, Disp: 8}, x)
+	MOVQ(x, s.backFrom)
 	x = read(field(atSrc + 8))
 	LEAQ(Mem{Base: src, Index: x, Scale: 1, Disp: -tail}, x)
 	MOVQ(x, s.matchEnd)
@@ -187,42 +192,32 @@ func (s *stream) step(next string) {
 	ADDQ(base, c)
 
 	Comment("How far the match goes on, up to 16 bytes.")
-	length, more := GP64(), GP64()
-	MOVQ(Mem{Base: p, Disp: 12}, more)
-	XORQ(Mem{Base: c, Disp: 12}, more)
-	TZCNTQ(more, more)
-	ADDQ(I8(64), more)
-	MOVQ(Mem{Base: p, Disp: 4}, length)
-	XORQ(Mem{Base: c, Disp: 4}, length)
-	TZCNTQ(length, length)
-	CMOVQCS(more, length) // carry: there was no difference
-	SHRQ(U8(3), length)
-	CMPQ(length, I8(16))
-	JE(s.ref("long"))
-	s.mark("measured")
+	length, same := GP64(), XMM()
+	VMOVDQU(Mem{Base: p, Disp: 4}, same)
+	VPCMPEQB(Mem{Base: c, Disp: 4}, same, same)
+	VPMOVMSKB(same, length.As32())
+	NOTL(length.As32())
+	TZCNTL(length.As32(), length.As32())
 
 	Comment("Where the match ends, which does not wait for where it begins.")
-	behind := GP64()
+	behind, dist := GP64(), GP64()
 	LEAQ(Mem{Base: p, Index: length, Scale: 1, Disp: 4}, behind)
+	MOVQ(p, dist)
+	SUBQ(c, dist)
 
 	Comment("How far back it goes.")
 	lit := GP64()
 	MOVQ(p, lit)
 	SUBQ(s.anchor, lit)
-	first := read(s.first)
-	ADDQ(I8(8), first)
-	CMPQ(c, first)
+	CMPQ(c, s.backFrom)
 	JB(s.ref("begun"))
 	back := GP64()
 	MOVQ(Mem{Base: p, Disp: -8}, back)
 	XORQ(Mem{Base: c, Disp: -8}, back)
-	BSWAPQ(back)
-	TZCNTQ(back, back)
+	LZCNTQ(back, back)
 	SHRQ(U8(3), back)
 	CMPQ(back, lit)
 	CMOVQHI(lit, back)
-	SUBQ(back, p)
-	SUBQ(back, c)
 	SUBQ(back, lit)
 	ADDQ(back, length)
 	s.mark("begun")
@@ -233,11 +228,8 @@ func (s *stream) step(next string) {
 	CMPL(found.As32(), U32(lanes<<16))
 	CMOVQCC(none, lit)
 	CMOVQCC(none, length)
-	dist, room, out := GP64(), GP64(), read(s.out)
-	MOVQ(p, dist)
-	SUBQ(c, dist)
-	LEAQ(Mem{Base: out, Index: lit, Scale: 1, Disp: slack}, room)
-	CMPQ(room, s.outEnd)
+	out := read(s.out)
+	CMPQ(out, s.outLast)
 	JA(s.ref("full"))
 	CMPQ(lit, I8(maxShort))
 	JAE(s.ref("large"))
@@ -258,23 +250,19 @@ func (s *stream) step(next string) {
 	INCQ(skip)
 	MOVQ(skip, ahead)
 	SHRQ(U8(skipLog), ahead)
-	LEAQ(Mem{Base: s.pos, Index: ahead, Scale: lanes, Disp: stride}, ahead)
+	LEAQ(Mem{Base: s.pos, Index: ahead, Scale: lanes, Disp: stride}, s.pos)
 	CMPL(found.As32(), U32(lanes<<16))
 	CMOVQCC(out, end)
 	CMOVQCS(behind, anchor)
 	CMOVQCS(none, skip)
-	CMOVQCS(behind, ahead)
-	MOVQ(ahead, s.pos)
+	CMOVQCS(behind, s.pos)
 	MOVQ(end, s.out)
 	MOVQ(anchor, s.anchor)
 	MOVQ(skip, s.skip)
 	JMP(LabelRef(next))
 
-	s.mark("long")
-	s.extend(found, p, c, length)
-	JMP(s.ref("measured"))
-
 	s.mark("large")
+	s.extend(p, dist, length, behind)
 	s.writeLarge(out, lit, length, dist)
 	MOVQ(behind, s.pos)
 	MOVQ(s.pos, s.anchor)
@@ -315,24 +303,28 @@ func (s *stream) probe(base reg.GPVirtual) (found reg.GPVirtual) {
 	return found
 }
 
-// extend counts on from 16 bytes, if there is a match.
-func (s *stream) extend(found, p, c, length reg.GPVirtual) {
-	at, x := GP64(), GP64()
-	CMPL(found.As32(), U32(lanes<<16))
-	JAE(s.ref("extended"))
+// extend counts on where the match did not end in the first 16 bytes.
+func (s *stream) extend(p, dist, length, behind reg.GPVirtual) {
+	x, c := GP64(), GP64()
+	LEAQ(Mem{Base: p, Disp: 4 + 16}, x)
+	CMPQ(behind, x)
+	JNE(s.ref("extended"))
 	s.mark("extend")
-	LEAQ(Mem{Base: p, Index: length, Scale: 1, Disp: 4}, at)
-	CMPQ(at, s.matchEnd)
+	CMPQ(behind, s.matchEnd)
 	JA(s.ref("extended"))
-	MOVQ(Mem{Base: at}, x)
-	XORQ(Mem{Base: c, Index: length, Scale: 1, Disp: 4}, x)
+	MOVQ(behind, c)
+	SUBQ(dist, c)
+	MOVQ(Mem{Base: behind}, x)
+	XORQ(Mem{Base: c}, x)
 	JNZ(s.ref("differs"))
 	ADDQ(I8(8), length)
+	ADDQ(I8(8), behind)
 	JMP(s.ref("extend"))
 	s.mark("differs")
 	TZCNTQ(x, x)
 	SHRQ(U8(3), x)
 	ADDQ(x, length)
+	ADDQ(x, behind)
 	s.mark("extended")
 }
 
@@ -345,8 +337,8 @@ func (s *stream) writeLarge(out, lit, length, dist reg.GPVirtual) {
 	SHRQ(U8(7), part)
 	ADDQ(part, room)
 	ADDQ(lit, room)
-	LEAQ(Mem{Base: out, Index: room, Scale: 1, Disp: slack}, room)
-	CMPQ(room, s.outEnd)
+	ADDQ(out, room)
+	CMPQ(room, s.outLast)
 	JA(s.ref("full"))
 
 	token, most := GP64(), GP64()
