@@ -17,7 +17,6 @@ import (
 	"math"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 
 	"github.com/pantryhub/pantry/transformers/checkpoint"
@@ -28,20 +27,20 @@ var ErrUnsupported = errors.New("adapter not supported")
 
 // Config is adapter_config.json.
 type Config struct {
-	PeftType          string             `json:"peft_type"`
-	BaseModel         string             `json:"base_model_name_or_path"`
-	R                 int                `json:"r"`
-	LoraAlpha         float64            `json:"lora_alpha"`
-	UseRSLora         bool               `json:"use_rslora"`
-	UseDora           bool               `json:"use_dora"`
-	Bias              string             `json:"bias"`
-	RankPattern       map[string]int     `json:"rank_pattern"`
-	AlphaPattern      map[string]float64 `json:"alpha_pattern"`
-	LayerReplication  json.RawMessage    `json:"layer_replication"`
-	TrainableTokens   json.RawMessage    `json:"trainable_token_indices"`
-	TargetParameters  json.RawMessage    `json:"target_parameters"`
-	LoraBias          bool               `json:"lora_bias"`
-	AloraInvokeTokens json.RawMessage    `json:"alora_invocation_tokens"`
+	PeftType          string            `json:"peft_type"`
+	BaseModel         string            `json:"base_model_name_or_path"`
+	R                 int               `json:"r"`
+	LoraAlpha         float64           `json:"lora_alpha"`
+	UseRSLora         bool              `json:"use_rslora"`
+	UseDora           bool              `json:"use_dora"`
+	Bias              string            `json:"bias"`
+	RankPattern       Patterns[int]     `json:"rank_pattern"`
+	AlphaPattern      Patterns[float64] `json:"alpha_pattern"`
+	LayerReplication  json.RawMessage   `json:"layer_replication"`
+	TrainableTokens   json.RawMessage   `json:"trainable_token_indices"`
+	TargetParameters  json.RawMessage   `json:"target_parameters"`
+	LoraBias          bool              `json:"lora_bias"`
+	AloraInvokeTokens json.RawMessage   `json:"alora_invocation_tokens"`
 }
 
 // maxConfig is the largest adapter_config.json that is read, in bytes.
@@ -134,32 +133,23 @@ func (c *Config) fill(a *checkpoint.Adapter, weights *checkpoint.Checkpoint) err
 func (c *Config) part(w checkpoint.Weights, stored, layer string) (checkpoint.LowRank, error) {
 	s := w.Sub(stored)
 	a, b := s.Shape("lora_A.weight"), s.Shape("lora_B.weight")
-	if len(a) != 2 || len(b) != 2 || a[0] != b[1] {
+	if len(a) != 2 || len(b) != 2 || a[0] != b[1] || a[0] == 0 {
 		return checkpoint.LowRank{}, fmt.Errorf("%w: %s has lora_A %v and lora_B %v", checkpoint.ErrFormat, layer, a, b)
 	}
 	p := checkpoint.LowRank{A: s.Matrix("lora_A.weight", a[0], a[1]), B: s.Matrix("lora_B.weight", b[0], b[1])}
-	rank, alpha := a[0], matching(c.AlphaPattern, layer, c.LoraAlpha)
-	if want := matching(c.RankPattern, layer, c.R); want != rank {
+	rank, alpha := a[0], c.AlphaPattern.of(layer, c.LoraAlpha)
+	if want := c.RankPattern.of(layer, c.R); want != rank {
 		return p, fmt.Errorf("%w: %s has rank %d; adapter_config.json says %d", checkpoint.ErrFormat, layer, rank, want)
 	}
 	p.Scale = float32(alpha / float64(rank))
 	if c.UseRSLora {
 		p.Scale = float32(alpha / math.Sqrt(float64(rank)))
 	}
+	if math.IsInf(float64(p.Scale), 0) {
+		return p, fmt.Errorf("%w: %s is scaled by %g", checkpoint.ErrFormat, layer, alpha)
+	}
 	if c.UseDora {
 		p.Magnitude = s.Vector("lora_magnitude_vector", b[0])
 	}
 	return p, nil
-}
-
-// matching is the value of the pattern that matches the end of a layer's path,
-// as PEFT matches them, or otherwise.
-func matching[T any](patterns map[string]T, layer string, otherwise T) T {
-	for pattern, value := range patterns {
-		re, err := regexp.Compile(`(^|.*\.)(` + pattern + `)$`)
-		if err == nil && re.MatchString(layer) {
-			return value
-		}
-	}
-	return otherwise
 }
