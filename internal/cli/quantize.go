@@ -17,7 +17,7 @@ import (
 type quantizeCmd struct {
 	Model    string `arg:"" help:"Folder, .gguf file, or a repository of a hub: namespace/name, which is downloaded first."`
 	Out      string `arg:"" help:"File to write; .gguf."`
-	Type     string `default:"q8_0" env:"-" enum:"f32,f16,bf16,q8_0,q6_k,q5_k,q4_k,q4_0" help:"Format of the weights: ${enum}."`
+	Type     string `default:"q8_0" env:"-" enum:"f32,f16,bf16,q8_0,q6_k,q5_k_m,q5_k,q4_k_m,q4_k,q4_0" help:"Format of the weights: ${enum}."`
 	Revision string `env:"-" help:"Branch, tag or commit of a repository; main if not given."`
 	Force    bool   `short:"f" env:"-" help:"Replace the file if it exists."`
 	Quiet    bool   `short:"q" env:"-" help:"Show no progress."`
@@ -26,14 +26,14 @@ type quantizeCmd struct {
 // Help is shown by --help.
 func (quantizeCmd) Help() string {
 	return `Example:
-  pantry quantize ada/llama llama-q4_k.gguf --type q4_k
+  pantry quantize ada/llama llama-q4_k_m.gguf --type q4_k_m
   pantry quantize ./model-f16.gguf model-q8_0.gguf
 
 Writes a GGUF file with the tokenizer and the chat template in it, for "pantry run" and for llama.cpp. From a folder this
-works for llama, mistral, qwen2 and qwen3; from a GGUF file for all.`
+works for gemma2, gemma3_text, gpt2, llama, mistral, phi3, qwen2 and qwen3; from a GGUF file for all.`
 }
 
-// quantizeTypes are the values of --type.
+// quantizeTypes are the values of --type, but for the mixes.
 var quantizeTypes = map[string]kernel.Type{
 	"f32": kernel.F32, "f16": kernel.F16, "bf16": kernel.BF16, "q8_0": kernel.Q8_0,
 	"q6_k": kernel.Q6_K, "q5_k": kernel.Q5_K, "q4_k": kernel.Q4_K, "q4_0": kernel.Q4_0,
@@ -68,7 +68,8 @@ func (c *quantizeCmd) Run(ctx context.Context, streams Streams) error {
 
 // save writes the file with a bar of its own.
 func (c *quantizeCmd) save(ctx context.Context, streams Streams, model *checkpoint.Checkpoint) error {
-	o := checkpoint.GGUFOptions{Type: quantizeTypes[c.Type]}
+	kind, mix := strings.CutSuffix(c.Type, "_m")
+	o := checkpoint.GGUFOptions{Type: quantizeTypes[kind], Mix: mix}
 	if c.Quiet {
 		return model.SaveGGUF(ctx, c.Out, o)
 	}

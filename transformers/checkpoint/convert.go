@@ -1,57 +1,18 @@
 package checkpoint
 
 import (
-	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
-	"math"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
-	"github.com/pantryhub/pantry/internal/kernel"
 	"github.com/pantryhub/pantry/tokenizers"
 )
-
-// architectures are GGUF's names of the model types that can be converted.
-var architectures = map[string]string{"llama": "llama", "mistral": "llama", "qwen2": "qwen2", "qwen3": "qwen3"}
-
-// decoderKeys are the keys of config.json that a GGUF file needs.
-type decoderKeys struct {
-	VocabSize             int     `json:"vocab_size"`
-	HiddenSize            int     `json:"hidden_size"`
-	IntermediateSize      int     `json:"intermediate_size"`
-	NumHiddenLayers       int     `json:"num_hidden_layers"`
-	NumAttentionHeads     int     `json:"num_attention_heads"`
-	NumKeyValueHeads      int     `json:"num_key_value_heads"`
-	HeadDim               int     `json:"head_dim"`
-	HiddenAct             string  `json:"hidden_act"`
-	RMSNormEps            float64 `json:"rms_norm_eps"`
-	MaxPositionEmbeddings int     `json:"max_position_embeddings"`
-	TieWordEmbeddings     bool    `json:"tie_word_embeddings"`
-	AttentionBias         bool    `json:"attention_bias"`
-	MLPBias               bool    `json:"mlp_bias"`
-	SlidingWindow         int     `json:"sliding_window"`
-	UseSlidingWindow      *bool   `json:"use_sliding_window"` // qwen's; nil: as sliding_window says
-
-	ropeKeys
-	RopeScaling    *ropeKeys `json:"rope_scaling"`
-	RopeParameters *ropeKeys `json:"rope_parameters"` // since transformers 5
-}
-
-// ropeKeys are the scalings of positions that GGUF has.
-type ropeKeys struct {
-	Type       string  `json:"rope_type"`
-	OldType    string  `json:"type"`
-	Theta      float64 `json:"rope_theta"`
-	Factor     float64 `json:"factor"`
-	Partial    float64 `json:"partial_rotary_factor"`
-	Original   int     `json:"original_max_position_embeddings"`
-	LowFactor  float64 `json:"low_freq_factor"`
-	HighFactor float64 `json:"high_freq_factor"`
-}
 
 // convert plans a file from a folder with the names of transformers.
 //
@@ -59,13 +20,10 @@ type ropeKeys struct {
 func (c *Checkpoint) convert(w *ggufWriter) error {
 	arch, ok := architectures[c.ModelType()]
 	if !ok {
-		return fmt.Errorf("%w: a model of type %q; llama, mistral, qwen2 and qwen3 can", ErrConvert, c.ModelType())
+		return fmt.Errorf("%w: a model of type %q; %s can", ErrConvert, c.ModelType(), strings.Join(slices.Sorted(maps.Keys(architectures)), ", "))
 	}
-	k := decoderKeys{RMSNormEps: 1e-6, MaxPositionEmbeddings: 2048, HiddenAct: "silu"}
-	if err := json.Unmarshal(c.Config, &k); err != nil {
-		return fmt.Errorf("%w: config.json: %w", ErrFormat, err)
-	}
-	if err := k.complete(); err != nil {
+	k, err := c.keys(arch)
+	if err != nil {
 		return err
 	}
 	w.Set("general.architecture", arch)
@@ -77,6 +35,9 @@ func (c *Checkpoint) convert(w *ggufWriter) error {
 	if err := tokenizers.ToGGUF(&w.Writer, os.DirFS(c.Dir), k.VocabSize); err != nil {
 		return fmt.Errorf("%w: %w", ErrConvert, err)
 	}
+	if err := c.convertEnds(w); err != nil {
+		return err
+	}
 	template, err := c.ChatTemplate()
 	if err != nil {
 		return err
@@ -84,136 +45,106 @@ func (c *Checkpoint) convert(w *ggufWriter) error {
 	if template != "" {
 		w.Set("tokenizer.chat_template", template)
 	}
-	return c.convertTensors(w, arch, &k)
+	return c.convertTensors(w, arch, k)
 }
 
-// complete fills in what config.json may leave out and refuses what GGUF
-// cannot say.
-func (k *decoderKeys) complete() error {
-	for name, v := range map[string]int{"vocab_size": k.VocabSize, "hidden_size": k.HiddenSize, "num_attention_heads": k.NumAttentionHeads} {
-		if v <= 0 || v > 1<<24 {
-			return fmt.Errorf("%w: config.json has %s %d", ErrFormat, name, v)
-		}
+// tokenIDs is a token id, a list of them, or null.
+type tokenIDs []uint32
+
+// UnmarshalJSON reads any of the forms.
+func (ids *tokenIDs) UnmarshalJSON(data []byte) error {
+	var one uint32
+	if json.Unmarshal(data, &one) == nil && string(data) != "null" {
+		*ids = tokenIDs{one}
+		return nil
 	}
-	if k.NumKeyValueHeads == 0 {
-		k.NumKeyValueHeads = k.NumAttentionHeads
+	return json.Unmarshal(data, (*[]uint32)(ids))
+}
+
+// convertEnds writes the tokens that end an answer beside the tokenizer's own:
+// generation_config.json's, or config.json's. GGUF has a key for the end of a
+// turn and one for the end of a message.
+func (c *Checkpoint) convertEnds(w *ggufWriter) error {
+	var ends struct {
+		IDs tokenIDs `json:"eos_token_id"`
 	}
-	if k.HeadDim == 0 {
-		k.HeadDim = k.HiddenSize / k.NumAttentionHeads
+	data, err := ReadLimited(os.DirFS(c.Dir), "generation_config.json", MaxConfig)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
 	}
-	for _, more := range []*ropeKeys{k.RopeScaling, k.RopeParameters} {
-		if more == nil {
+	for _, source := range [][]byte{data, c.Config} {
+		if len(ends.IDs) > 0 || source == nil {
 			continue
 		}
-		theta := k.Theta
-		k.ropeKeys = *more
-		k.Theta = cmp.Or(more.Theta, theta)
-	}
-	if k.HeadDim <= 0 {
-		return fmt.Errorf("%w: config.json has hidden_size %d and %d heads", ErrFormat, k.HiddenSize, k.NumAttentionHeads)
-	}
-	k.Theta = cmp.Or(k.Theta, 10000)
-	k.Type = cmp.Or(k.Type, k.OldType, "default")
-	window := k.SlidingWindow > 0 && k.SlidingWindow < k.MaxPositionEmbeddings
-	if k.UseSlidingWindow != nil {
-		window = *k.UseSlidingWindow
-	}
-	switch {
-	case k.HiddenAct != "silu":
-		return fmt.Errorf("%w: the activation %q", ErrConvert, k.HiddenAct)
-	case k.AttentionBias || k.MLPBias:
-		return fmt.Errorf("%w: attention_bias and mlp_bias have no place in it", ErrConvert)
-	case window:
-		return fmt.Errorf("%w: the architecture has no sliding window there", ErrConvert)
-	case k.Partial != 0 && k.Partial != 1:
-		return fmt.Errorf("%w: partial_rotary_factor %v", ErrConvert, k.Partial)
-	}
-	return nil
-}
-
-func (k *decoderKeys) write(w *ggufWriter, arch string) {
-	for _, n := range []struct {
-		key   string
-		value int
-	}{
-		{"vocab_size", k.VocabSize}, {"context_length", k.MaxPositionEmbeddings}, {"embedding_length", k.HiddenSize},
-		{"block_count", k.NumHiddenLayers}, {"feed_forward_length", k.IntermediateSize},
-		{"attention.head_count", k.NumAttentionHeads}, {"attention.head_count_kv", k.NumKeyValueHeads},
-		{"attention.key_length", k.HeadDim}, {"attention.value_length", k.HeadDim}, {"rope.dimension_count", k.HeadDim},
-	} {
-		w.Set(arch+"."+n.key, uint32(n.value))
-	}
-	w.Set(arch+".attention.layer_norm_rms_epsilon", float32(k.RMSNormEps))
-	w.Set(arch+".rope.freq_base", float32(k.Theta))
-}
-
-// writeRope writes the scaling of positions: keys, or for Llama 3 the divisor
-// of each frequency as a tensor.
-func (k *decoderKeys) writeRope(w *ggufWriter, arch string) error {
-	switch k.Type {
-	case "default":
-	case "linear", "yarn":
-		w.Set(arch+".rope.scaling.type", k.Type)
-		w.Set(arch+".rope.scaling.factor", float32(k.Factor))
-		if k.Original > 0 {
-			w.Set(arch+".rope.scaling.original_context_length", uint32(k.Original))
+		if err := json.Unmarshal(source, &ends); err != nil {
+			return fmt.Errorf("%w: eos_token_id: %w", ErrFormat, err)
 		}
-	case "llama3":
-		divisors := k.llama3Divisors()
-		data := make([]byte, 4*len(divisors))
-		kernel.Quantize(kernel.F32, data, divisors)
-		m, err := kernel.NewMatrix(kernel.F32, 1, len(divisors), data)
-		if err != nil {
-			return fmt.Errorf("%w: head_dim %d: %w", ErrFormat, k.HeadDim, err)
-		}
-		w.add("rope_freqs.weight", entry{matrix: m, shape: []int{len(divisors)}}, kernel.F32, shaping{})
-	default:
-		return fmt.Errorf("%w: positions scaled by %q", ErrConvert, k.Type)
 	}
-	return nil
-}
-
-func (k *decoderKeys) llama3Divisors() []float32 {
-	original := float64(cmp.Or(k.Original, 8192))
-	low, high := cmp.Or(k.LowFactor, 1), cmp.Or(k.HighFactor, 4)
-	divisors := make([]float32, k.HeadDim/2)
-	for i := range divisors {
-		wavelength := 2 * math.Pi * math.Pow(k.Theta, 2*float64(i)/float64(k.HeadDim))
+	tok, err := tokenizers.Open(os.DirFS(c.Dir))
+	if err != nil {
+		return err
+	}
+	keys := []string{"tokenizer.ggml.eot_token_id", "tokenizer.ggml.eom_token_id"}
+	eos, known := tok.TokenToID(tok.Special().EOS)
+	if !known {
+		keys = slices.Insert(keys, 0, "tokenizer.ggml.eos_token_id")
+	}
+	for _, id := range ends.IDs {
 		switch {
-		case wavelength < original/high:
-			divisors[i] = 1
-		case wavelength > original/low:
-			divisors[i] = float32(k.Factor)
-		default:
-			smooth := (original/wavelength - low) / (high - low)
-			divisors[i] = float32(1 / ((1-smooth)/k.Factor + smooth))
+		case known && id == eos:
+			continue
+		case len(keys) == 0:
+			return fmt.Errorf("%w: %d tokens that end an answer", ErrConvert, len(ends.IDs))
 		}
+		key := 0
+		if names := tok.Tokens([]tokenizers.ID{id}); len(keys) == 2 && len(names) == 1 && strings.Contains(names[0], "eom") {
+			key = 1
+		}
+		w.Set(keys[key], id)
+		keys = slices.Delete(keys, key, key+1)
 	}
-	return divisors
+	return nil
 }
 
-// convertTensors plans the weights. Only llama's queries and keys change their
-// order, see reorder.
+// convertTensors plans the weights. Llama's queries and keys change their
+// order, see reorder; gemma's norms, whose weights are what is added to 1, get
+// it; GPT-2's matrices are transposed.
 func (c *Checkpoint) convertTensors(w *ggufWriter, arch string, k *decoderKeys) error {
 	_, head := c.entries["lm_head.weight"]
-	w.tied = k.TieWordEmbeddings || !head
+	w.tied, w.layers = k.TieWordEmbeddings || !head, k.NumHiddenLayers
+	if arch == "gemma2" && !w.tied {
+		return fmt.Errorf("%w: gemma2 with an output layer of its own", ErrConvert)
+	}
 	for _, name := range c.Names() {
 		e := c.entries[name]
-		theirs, ok := ggufName(name)
+		stored := name
+		if arch == "gpt2" {
+			name = strings.TrimPrefix(name, "transformer.")
+		}
+		theirs, ok := ggufName(arch, name)
 		switch {
-		case name == "lm_head.weight" && w.tied, strings.HasSuffix(name, "rotary_emb.inv_freq"):
+		case name == "lm_head.weight" && w.tied, strings.HasSuffix(name, "rotary_emb.inv_freq"),
+			strings.HasSuffix(name, ".attn.bias"), strings.HasSuffix(name, ".attn.masked_bias"): // GPT-2's masks
 			continue
 		case !ok:
 			return fmt.Errorf("%w: the tensor %s has no name there", ErrConvert, name)
 		}
-		var how shaping
-		if arch == "llama" && (strings.HasSuffix(name, ".self_attn.q_proj.weight") || strings.HasSuffix(name, ".self_attn.k_proj.weight")) {
+		how := shaping{transposed: c.isTransposed(stored)}
+		switch {
+		case arch == "llama" && (strings.HasSuffix(name, ".self_attn.q_proj.weight") || strings.HasSuffix(name, ".self_attn.k_proj.weight")):
 			if k.HeadDim%2 != 0 || e.matrix.Rows%k.HeadDim != 0 {
 				return fmt.Errorf("%w: %s has %d rows in heads of %d", ErrFormat, name, e.matrix.Rows, k.HeadDim)
 			}
 			how.order = reorder(k.HeadDim)
+		case strings.HasPrefix(arch, "gemma") && strings.HasSuffix(name, "norm.weight"):
+			x := e.floats()
+			for i := range x {
+				x[i]++
+			}
+			w.addVector(theirs, x)
+			continue
 		}
-		w.add(theirs, e, w.typeOf(theirs, e), how)
+		w.add(theirs, e, w.typeOf(theirs, e, how), how)
 	}
 	return nil
 }
@@ -226,26 +157,6 @@ func reorder(dim int) func(i int) int {
 		head, within := i/dim, i%dim
 		return head*dim + within%2*(dim/2) + within/2
 	}
-}
-
-// ggufName is pythonName the other way, for llama and qwen.
-func ggufName(name string) (string, bool) {
-	stem, suffix, _ := cutLast(name, ".")
-	if rest, ok := strings.CutPrefix(stem, "model.layers."); ok {
-		layer, part, _ := strings.Cut(rest, ".")
-		for theirs, ours := range ggufLayerNames {
-			if ours == part && !strings.HasPrefix(theirs, "post_") { // gemma's
-				return "blk." + layer + "." + theirs + "." + suffix, true
-			}
-		}
-		return "", false
-	}
-	for theirs, ours := range ggufNames {
-		if ours == stem {
-			return theirs + "." + suffix, true
-		}
-	}
-	return "", false
 }
 
 // ChatTemplate is the model's chat template, "" if it has none: of the GGUF

@@ -3,6 +3,7 @@ package checkpoint
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"strings"
 
 	"github.com/pantryhub/pantry/gguf"
@@ -55,48 +56,89 @@ func (c *Checkpoint) openGGUF(path string) error {
 	return nil
 }
 
-// ggufNames are the names of GGUF's tensors outside of layers, and within.
-var ggufNames = map[string]string{
-	"token_embd": "model.embed_tokens", "output_norm": "model.norm", "output": "lm_head",
+// naming is how an architecture's tensors are called in transformers, by their
+// names in GGUF: outside of layers, within, and the path of the list of layers.
+type naming struct {
+	outer, inner map[string]string
+	layers       string
 }
 
-var ggufLayerNames = map[string]string{
-	"attn_norm": "input_layernorm", "attn_q": "self_attn.q_proj", "attn_k": "self_attn.k_proj", "attn_v": "self_attn.v_proj",
-	"attn_qkv": "self_attn.qkv_proj", "attn_output": "self_attn.o_proj", "attn_q_norm": "self_attn.q_norm", "attn_k_norm": "self_attn.k_norm",
-	"ffn_norm": "post_attention_layernorm", "ffn_gate": "mlp.gate_proj", "ffn_up": "mlp.up_proj", "ffn_down": "mlp.down_proj",
-	"post_attention_norm": "post_attention_layernorm", "post_ffw_norm": "post_feedforward_layernorm",
+// namings are the names by general.architecture. Those of llama serve for all
+// that are not listed.
+var namings = map[string]naming{
+	"llama": llamaNames(nil),
+	"gemma2": llamaNames(map[string]string{
+		"ffn_norm": "pre_feedforward_layernorm", "post_attention_norm": "post_attention_layernorm", "post_ffw_norm": "post_feedforward_layernorm"}),
+	"gemma3": llamaNames(map[string]string{
+		"ffn_norm": "pre_feedforward_layernorm", "post_attention_norm": "post_attention_layernorm", "post_ffw_norm": "post_feedforward_layernorm"}),
+	"phi3": llamaNames(map[string]string{"attn_qkv": "self_attn.qkv_proj", "ffn_up": "mlp.gate_up_proj"}),
+	"gpt2": {
+		outer: map[string]string{"token_embd": "wte", "position_embd": "wpe", "output_norm": "ln_f", "output": "lm_head"},
+		inner: map[string]string{"attn_norm": "ln_1", "attn_qkv": "attn.c_attn", "attn_output": "attn.c_proj",
+			"ffn_norm": "ln_2", "ffn_up": "mlp.c_fc", "ffn_down": "mlp.c_proj"},
+		layers: "h",
+	},
 }
 
-// ggufExceptions are the layer names that mean something else in some
-// architectures.
-var ggufExceptions = map[string]map[string]string{
-	"gemma2": {"ffn_norm": "pre_feedforward_layernorm"},
-	"gemma3": {"ffn_norm": "pre_feedforward_layernorm"},
-	"phi3":   {"ffn_up": "mlp.gate_up_proj"},
+// llamaNames are llama's names with others for some parts of a layer.
+func llamaNames(other map[string]string) naming {
+	n := naming{
+		outer: map[string]string{"token_embd": "model.embed_tokens", "output_norm": "model.norm", "output": "lm_head"},
+		inner: map[string]string{
+			"attn_norm": "input_layernorm", "attn_q": "self_attn.q_proj", "attn_k": "self_attn.k_proj", "attn_v": "self_attn.v_proj",
+			"attn_output": "self_attn.o_proj", "attn_q_norm": "self_attn.q_norm", "attn_k_norm": "self_attn.k_norm",
+			"ffn_norm": "post_attention_layernorm", "ffn_gate": "mlp.gate_proj", "ffn_up": "mlp.up_proj", "ffn_down": "mlp.down_proj",
+		},
+		layers: "model.layers",
+	}
+	maps.Copy(n.inner, other)
+	return n
 }
 
-// pythonName is the dotted name of a GGUF tensor in transformers' llama, which
-// the decoders that GGUF can hold share. Names that are not known stay.
+func namingOf(arch string) naming {
+	if n, ok := namings[arch]; ok {
+		return n
+	}
+	return namings["llama"]
+}
+
+// pythonName is the dotted name of a GGUF tensor in transformers. Names that
+// are not known stay.
 func pythonName(arch, name string) string {
 	stem, suffix, ok := cutLast(name, ".")
 	if !ok {
 		return name
 	}
+	n := namingOf(arch)
 	if rest, ok := strings.CutPrefix(stem, "blk."); ok {
 		layer, part, _ := strings.Cut(rest, ".")
-		known, ok := ggufExceptions[arch][part]
-		if !ok {
-			known, ok = ggufLayerNames[part]
-		}
-		if ok {
-			return "model.layers." + layer + "." + known + "." + suffix
+		if known, ok := n.inner[part]; ok {
+			return n.layers + "." + layer + "." + known + "." + suffix
 		}
 		return name
 	}
-	if known, ok := ggufNames[stem]; ok {
+	if known, ok := n.outer[stem]; ok {
 		return known + "." + suffix
 	}
 	return name
+}
+
+// ggufName is pythonName the other way.
+func ggufName(arch, name string) (string, bool) {
+	stem, suffix, _ := cutLast(name, ".")
+	n, names, prefix := namingOf(arch), map[string]string(nil), ""
+	if rest, ok := strings.CutPrefix(stem, n.layers+"."); ok {
+		layer, part, _ := strings.Cut(rest, ".")
+		names, stem, prefix = n.inner, part, "blk."+layer+"."
+	} else {
+		names = n.outer
+	}
+	for theirs, ours := range names {
+		if ours == stem {
+			return prefix + theirs + "." + suffix, true
+		}
+	}
+	return "", false
 }
 
 func cutLast(s, sep string) (before, after string, ok bool) {
@@ -115,12 +157,17 @@ func ggufConfig(h *gguf.Header) (json.RawMessage, error) {
 	if arch == "gemma3" {
 		config["model_type"] = "gemma3_text"
 	}
-	for key, name := range map[string]string{
+	names := map[string]string{
 		"block_count": "num_hidden_layers", "context_length": "max_position_embeddings", "embedding_length": "hidden_size",
 		"feed_forward_length": "intermediate_size", "attention.head_count": "num_attention_heads",
 		"attention.head_count_kv": "num_key_value_heads", "attention.key_length": "head_dim",
 		"attention.sliding_window": "sliding_window", "vocab_size": "vocab_size",
-	} {
+	}
+	if arch == "gpt2" {
+		names = map[string]string{"block_count": "n_layer", "context_length": "n_positions", "embedding_length": "n_embd",
+			"feed_forward_length": "n_inner", "attention.head_count": "n_head"}
+	}
+	for key, name := range names {
 		if v, ok := h.Uint(arch + "." + key); ok {
 			config[name] = v
 		}
@@ -128,7 +175,7 @@ func ggufConfig(h *gguf.Header) (json.RawMessage, error) {
 	for key, name := range map[string]string{
 		"attention.layer_norm_rms_epsilon": "rms_norm_eps", "rope.freq_base": "rope_theta",
 		"attn_logit_softcapping": "attn_logit_softcapping", "final_logit_softcapping": "final_logit_softcapping",
-		"rope.freq_base_swa": "rope_local_base_freq",
+		"rope.freq_base_swa": "rope_local_base_freq", "attention.layer_norm_epsilon": "layer_norm_epsilon",
 	} {
 		if v, ok := h.Float(arch + "." + key); ok {
 			config[name] = v
@@ -141,6 +188,9 @@ func ggufConfig(h *gguf.Header) (json.RawMessage, error) {
 		if v, ok := h.Uint(key); ok {
 			config[name] = v
 		}
+	}
+	if _, window := config["sliding_window"]; arch == "gemma3" && !window {
+		config["sliding_window_pattern"] = 1 // every layer sees everything
 	}
 	_, untied := h.Lookup("output.weight")
 	config["tie_word_embeddings"] = !untied

@@ -3,13 +3,11 @@ package checkpoint_test
 import (
 	"compress/gzip"
 	"context"
-	"encoding/binary"
 	"encoding/json"
 	"flag"
-	"fmt"
 	"io"
+	"maps"
 	"math"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -19,7 +17,11 @@ import (
 	"github.com/pantryhub/pantry/tokenizers"
 	"github.com/pantryhub/pantry/transformers/checkpoint"
 	"github.com/pantryhub/pantry/transformers/generate"
+	"github.com/pantryhub/pantry/transformers/models/gemma2"
+	"github.com/pantryhub/pantry/transformers/models/gemma3"
+	"github.com/pantryhub/pantry/transformers/models/gpt2"
 	"github.com/pantryhub/pantry/transformers/models/llama"
+	"github.com/pantryhub/pantry/transformers/models/phi3"
 	"github.com/pantryhub/pantry/transformers/models/qwen2"
 	"github.com/pantryhub/pantry/transformers/models/qwen3"
 	"github.com/pantryhub/pantry/transformers/nn"
@@ -76,6 +78,40 @@ var tinies = []tiny{
 	{"qwen2", "qwen2", "qwen2", kernel.Q8_0, nil},
 	{"qwen2-tied", "qwen2", "qwen2", kernel.F16, map[string]any{"tie_word_embeddings": true}},
 	{"qwen3-f16", "qwen3", "qwen2", kernel.F16, map[string]any{"head_dim": 64, "rope_theta": 1e6}},
+	{"qwen3-q8_0", "qwen3", "qwen2", kernel.Q8_0, map[string]any{"head_dim": 64, "rope_theta": 1e6}},
+	{"qwen3-q4_k", "qwen3", "qwen2", kernel.Q4_K, map[string]any{"head_dim": 64, "rope_theta": 1e6, "tie_word_embeddings": true}},
+	{"gemma2-f16", "gemma2", "gemma", kernel.F16, gemmaConfig(nil)},
+	{"gemma2-q4_k", "gemma2", "gemma", kernel.Q4_K, gemmaConfig(nil)},
+	{"gemma3-f16", "gemma3_text", "gemma", kernel.F16, gemmaConfig(gemma3Config)},
+	{"gemma3-q8_0", "gemma3_text", "gemma", kernel.Q8_0, gemmaConfig(gemma3Config)},
+	// A name with "phi3" would make llama.cpp look for Phi-3's own tokens.
+	{"phi-f16", "phi3", "llama2", kernel.F16, nil},
+	{"phi-long", "phi3", "gpt4o", kernel.F16, map[string]any{
+		"head_dim": nil, "partial_rotary_factor": 0.75, "original_max_position_embeddings": 256, "rope_scaling": map[string]any{
+			"type": "longrope", "short_factor": ramp(12, 1.1), "long_factor": ramp(12, 2)}}},
+	{"phi-q5_k", "phi3", "gpt4o", kernel.Q5_K, map[string]any{"tie_word_embeddings": true}},
+	{"gpt2-f16", "gpt2", "gpt2", kernel.F16, nil},
+	{"gpt2-q8_0", "gpt2", "gpt2", kernel.Q8_0, map[string]any{"tie_word_embeddings": false}},
+}
+
+// gemmaConfig is what both gemmas need, whose window the prompt outgrows.
+func gemmaConfig(more map[string]any) map[string]any {
+	config := map[string]any{"head_dim": 64, "query_pre_attn_scalar": 64, "sliding_window": 16, "tie_word_embeddings": true}
+	maps.Copy(config, more)
+	return config
+}
+
+// gemma3Config has one layer in six that sees everything, by scaled positions.
+var gemma3Config = map[string]any{"num_hidden_layers": 6, "rope_parameters": map[string]any{
+	"full_attention":    map[string]any{"rope_type": "linear", "factor": 8, "rope_theta": 1e6},
+	"sliding_attention": map[string]any{"rope_type": "default", "rope_theta": 1e4}}}
+
+func ramp(n int, slope float64) []float64 {
+	x := make([]float64, n)
+	for i := range x {
+		x[i] = 1 + slope*float64(i)/float64(n)
+	}
+	return x
 }
 
 // vocabularies are the tokenizers that texts are compared with.
@@ -98,12 +134,15 @@ func (m tiny) folder(t testing.TB, seed uint64) string {
 		t.Fatal(err)
 	}
 	// Four tokens more than the tokenizer has: real models round up.
-	config := map[string]any{"model_type": m.kind, "vocab_size": int(tok.MaxID()) + 5, "hidden_size": tinyHidden, "intermediate_size": tinyFFN,
-		"num_hidden_layers": tinyLayers, "num_attention_heads": tinyHeads, "num_key_value_heads": tinyKVHeads, "max_position_embeddings": 512,
-		"rms_norm_eps": 1e-5, "rope_theta": 10000}
-	for key, v := range m.config {
-		config[key] = v
+	config := map[string]any{"model_type": m.kind, "vocab_size": int(tok.MaxID()) + 5}
+	if m.kind == "gpt2" {
+		maps.Copy(config, map[string]any{"n_embd": tinyHidden, "n_inner": tinyFFN, "n_layer": tinyLayers, "n_head": tinyHeads, "n_positions": 512})
+	} else {
+		maps.Copy(config, map[string]any{"hidden_size": tinyHidden, "intermediate_size": tinyFFN,
+			"num_hidden_layers": tinyLayers, "num_attention_heads": tinyHeads, "num_key_value_heads": tinyKVHeads, "max_position_embeddings": 512,
+			"rms_norm_eps": 1e-5, "rope_theta": 10000})
 	}
+	maps.Copy(config, m.config)
 	raw, err := json.Marshal(config)
 	if err != nil {
 		t.Fatal(err)
@@ -138,81 +177,6 @@ func unzip(t testing.TB, path string) []byte {
 	return data
 }
 
-// weights is a model.safetensors of random BF16 numbers. Each token has two
-// likely successors between which the layers decide: of a network without any
-// such order, two of the many logits are always so close that rounding decides.
-func (m tiny) weights(config map[string]any, seed uint64) []byte {
-	type tensor struct {
-		DType   string `json:"dtype"`
-		Shape   []int  `json:"shape"`
-		Offsets [2]int `json:"data_offsets"`
-	}
-	header, data := map[string]tensor{}, []byte(nil)
-	random := rand.New(rand.NewPCG(seed, 7))
-	save := func(name string, x []float64, shape ...int) {
-		start := len(data)
-		for _, v := range x {
-			data = binary.LittleEndian.AppendUint16(data, uint16(math.Float32bits(float32(v))>>16))
-		}
-		header[name] = tensor{"BF16", shape, [2]int{start, len(data)}}
-	}
-	add := func(name string, scale, mean float64, shape ...int) []float64 {
-		n := 1
-		for _, d := range shape {
-			n *= d
-		}
-		x := make([]float64, n)
-		for i := range x {
-			x[i] = mean + scale*random.NormFloat64()
-		}
-		save(name, x, shape...)
-		return x
-	}
-	dim, vocab := tinyHidden/tinyHeads, config["vocab_size"].(int)
-	if d, ok := config["head_dim"].(int); ok {
-		dim = d
-	}
-	embed := add("model.embed_tokens.weight", 1, 0, vocab, tinyHidden)
-	if config["tie_word_embeddings"] != true {
-		head := make([]float64, len(embed))
-		for token := range vocab {
-			for _, successor := range []int{(token*7 + 3) % vocab, (token*11 + 5) % vocab} {
-				for i, v := range embed[token*tinyHidden : (token+1)*tinyHidden] {
-					head[successor*tinyHidden+i] += 0.05 * v
-				}
-			}
-		}
-		save("lm_head.weight", head, vocab, tinyHidden)
-	}
-	add("model.norm.weight", 0.2, 1, tinyHidden)
-	for i := range tinyLayers {
-		layer := fmt.Sprintf("model.layers.%d.", i)
-		add(layer+"input_layernorm.weight", 0.2, 1, tinyHidden)
-		add(layer+"post_attention_layernorm.weight", 0.2, 1, tinyHidden)
-		add(layer+"self_attn.q_proj.weight", 0.06, 0, tinyHeads*dim, tinyHidden)
-		add(layer+"self_attn.k_proj.weight", 0.06, 0, tinyKVHeads*dim, tinyHidden)
-		add(layer+"self_attn.v_proj.weight", 0.06, 0, tinyKVHeads*dim, tinyHidden)
-		add(layer+"self_attn.o_proj.weight", 0.06, 0, tinyHidden, tinyHeads*dim)
-		add(layer+"mlp.gate_proj.weight", 0.06, 0, tinyFFN, tinyHidden)
-		add(layer+"mlp.up_proj.weight", 0.06, 0, tinyFFN, tinyHidden)
-		add(layer+"mlp.down_proj.weight", 0.05, 0, tinyHidden, tinyFFN)
-		switch m.kind {
-		case "qwen2":
-			add(layer+"self_attn.q_proj.bias", 0.2, 0, tinyHeads*dim)
-			add(layer+"self_attn.k_proj.bias", 0.2, 0, tinyKVHeads*dim)
-			add(layer+"self_attn.v_proj.bias", 0.2, 0, tinyKVHeads*dim)
-		case "qwen3":
-			add(layer+"self_attn.q_norm.weight", 0.2, 1, dim)
-			add(layer+"self_attn.k_norm.weight", 0.2, 1, dim)
-		}
-	}
-	head, err := json.Marshal(header)
-	if err != nil {
-		panic(err)
-	}
-	return append(append(binary.LittleEndian.AppendUint64(nil, uint64(len(head))), head...), data...)
-}
-
 // convert writes the model's GGUF file.
 func (m tiny) convert(t testing.TB, dir string) string {
 	t.Helper()
@@ -243,6 +207,14 @@ func network(t testing.TB, c *checkpoint.Checkpoint) generate.Model {
 		m, err = qwen2.New(c.Config, w)
 	case "qwen3":
 		m, err = qwen3.New(c.Config, w)
+	case "gemma2":
+		m, err = gemma2.New(c.Config, w)
+	case "gemma3_text":
+		m, err = gemma3.New(c.Config, w)
+	case "phi3":
+		m, err = phi3.New(c.Config, w)
+	case "gpt2":
+		m, err = gpt2.New(c.Config, w)
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -317,7 +289,9 @@ func writeGreedy(t *testing.T) {
 
 // TestGreedyAgainstLlamaCpp compares 64 greedy tokens, and their
 // probabilities, with llama.cpp on the same file, for every type and
-// architecture that is converted.
+// architecture that is converted. With quantised weights both sides round what
+// they are multiplied with to 8 bits, and not always to the same: ours must be
+// as near to the same weights in F32 as theirs.
 func TestGreedyAgainstLlamaCpp(t *testing.T) {
 	if *written != "" {
 		writeGreedy(t)
@@ -326,7 +300,8 @@ func TestGreedyAgainstLlamaCpp(t *testing.T) {
 	golden := readLlamaCpp(t)
 	for _, m := range tinies {
 		t.Run(m.name, func(t *testing.T) {
-			ids, logProbs, margin := greedy(t, m.convert(t, m.folder(t, golden.Seeds[m.name])))
+			path := m.convert(t, m.folder(t, golden.Seeds[m.name]))
+			ids, logProbs, margin := greedy(t, path)
 			want, wantLogProbs := golden.Greedy[m.name], golden.LogProb[m.name]
 			if len(want) != 64 || len(wantLogProbs) != 64 || !slices.Equal(ids, want) {
 				i := 0
@@ -335,25 +310,34 @@ func TestGreedyAgainstLlamaCpp(t *testing.T) {
 				}
 				t.Fatalf("token %d of %d differs: %d with log probabilities %.3f, llama.cpp %d with %.3f", i, len(want), ids, logProbs, want, wantLogProbs)
 			}
-			worst := 0.0
-			for i, p := range wantLogProbs {
-				worst = max(worst, math.Abs(logProbs[i]-p))
+			worst, mean := distance(logProbs, wantLogProbs)
+			t.Logf("log probabilities differ by up to %.4f, %.4f on average; the closest choice has %.4f", worst, mean, margin)
+			if !m.typ.Quantised() {
+				if worst > 0.01 {
+					t.Errorf("log probabilities differ by up to %.4f", worst)
+				}
+				return
 			}
-			t.Logf("log probabilities differ by up to %.4f; the closest choice has %.4f", worst, margin)
-			if tolerance := logProbTolerance(m.typ); worst > tolerance {
-				t.Errorf("log probabilities differ by up to %.4f, more than %v", worst, tolerance)
+			exactIDs, exact, _ := greedy(t, save(t, path, checkpoint.GGUFOptions{Type: kernel.F32}))
+			_, ours := distance(logProbs, exact)
+			_, theirs := distance(wantLogProbs, exact)
+			t.Logf("from the same weights in F32, ours are %.4f away on average, llama.cpp's %.4f", ours, theirs)
+			if !slices.Equal(exactIDs, ids) || ours > 2*theirs {
+				t.Errorf("in F32 the tokens are %d, not %d; ours are %.4f away, llama.cpp's %.4f", exactIDs, ids, ours, theirs)
 			}
 		})
 	}
 }
 
-// logProbTolerance is how far log probabilities may be apart. With quantised
-// weights both sides round activations to 8 bits, and not always to the same.
-func logProbTolerance(t kernel.Type) float64 {
-	if t.Quantised() {
-		return 0.1
+// distance is how far two lists of log probabilities are apart: the largest
+// difference, and the root of the mean square.
+func distance(a, b []float64) (worst, mean float64) {
+	for i := range a {
+		d := math.Abs(a[i] - b[i])
+		worst = max(worst, d)
+		mean += d * d
 	}
-	return 0.01
+	return worst, math.Sqrt(mean / float64(len(a)))
 }
 
 // TestTokensAgainstLlamaCpp compares the vocabularies of converted files with
@@ -399,5 +383,52 @@ func TestTokensAgainstLlamaCpp(t *testing.T) {
 				t.Errorf("%d of %d strings differ", bad, len(golden.Strings))
 			}
 		})
+	}
+}
+
+// mixes are models with layers enough for a mix to differ between them.
+var mixes = []tiny{
+	{"mix-llama", "llama", "llama2", kernel.F16, map[string]any{"num_hidden_layers": 17}},
+	{"mix-gemma", "gemma3_text", "gemma", kernel.F16, gemmaConfig(map[string]any{"num_hidden_layers": 9})},
+	{"mix-phi", "phi3", "gpt4o", kernel.F16, map[string]any{"num_hidden_layers": 8}},
+	{"mix-gpt2", "gpt2", "gpt2", kernel.F16, nil},
+}
+
+// TestMixesAgainstLlamaCpp compares the type of each matrix with those that
+// llama.cpp's quantiser chooses for the same file.
+func TestMixesAgainstLlamaCpp(t *testing.T) {
+	var golden map[string]map[string]map[string]string
+	data, err := os.ReadFile("testdata/mixes.json")
+	if err == nil {
+		err = json.Unmarshal(data, &golden)
+	}
+	for _, m := range mixes {
+		path := m.convert(t, m.folder(t, 1))
+		if *written != "" {
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, typ := range []kernel.Type{kernel.Q4_K, kernel.Q5_K} {
+			got, err := checkpoint.Open(save(t, path, checkpoint.GGUFOptions{Type: typ, Mix: true}))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer got.Close()
+			want, n := golden[m.name][typ.String()], 0
+			for _, tensor := range got.GGUF.Tensors {
+				if len(tensor.Shape) < 2 {
+					continue
+				}
+				n++
+				if tensor.Type.String() != want[tensor.Name] {
+					t.Errorf("%s in %v_M: %s is %s, of llama.cpp %s", m.name, typ, tensor.Name, tensor.Type, want[tensor.Name])
+				}
+			}
+			if n == 0 || n != len(want) {
+				t.Errorf("%s in %v_M: %d matrices, of llama.cpp %d", m.name, typ, n, len(want))
+			}
+		}
 	}
 }

@@ -85,14 +85,12 @@ func (c *Checkpoint) Quantize(ctx context.Context, o LoadOptions) (unkept, err e
 	return unkept, c.memoryOnLoad(ctx, key, plan, o)
 }
 
-// planned is a tensor that is to be quantised: its name, the numbers as
-// (rows, cols), whether that is the transpose of what is stored, and the format
-// that it gets.
+// planned is a tensor that is to be quantised, and the format that it gets.
 type planned struct {
-	name       string
-	entry      entry
-	transposed bool
-	to         kernel.Type
+	name  string
+	entry entry
+	shaping
+	to kernel.Type
 }
 
 // fewRows is how many outputs a layer has at most that is not worth
@@ -116,11 +114,11 @@ func (c *Checkpoint) planOnLoad(t kernel.Type) []planned {
 	tied := !head || sizes.TieWordEmbeddings != nil && *sizes.TieWordEmbeddings
 	var plan []planned
 	for _, name := range c.Names() {
-		p := planned{name: name, entry: c.entries[name], transposed: c.isTransposed(name)}
+		p := planned{name: name, entry: c.entries[name], shaping: shaping{transposed: c.isTransposed(name)}}
 		if len(p.entry.shape) != 2 || p.entry.matrix.Type.Quantised() || !strings.HasSuffix(name, ".weight") || isSmallTable(name) {
 			continue
 		}
-		rows, cols := p.size()
+		rows, cols := p.size(p.entry.matrix)
 		want := t
 		if name == "lm_head.weight" || tied && rows == vocab {
 			want = outputType(t)
@@ -131,14 +129,6 @@ func (c *Checkpoint) planOnLoad(t kernel.Type) []planned {
 		}
 	}
 	return plan
-}
-
-// size is the shape of the matrix as a layer uses it: (rows, cols).
-func (p *planned) size() (rows, cols int) {
-	if p.transposed {
-		return p.entry.matrix.Cols, p.entry.matrix.Rows
-	}
-	return p.entry.matrix.Rows, p.entry.matrix.Cols
 }
 
 // isSmallTable recognises the tables of positions, of token types and of
@@ -205,7 +195,7 @@ func (c *Checkpoint) onLoadWriter(ctx context.Context, key string, plan []planne
 	w.Set("general.architecture", onloadArchitecture)
 	w.Set(onloadKey, key)
 	for _, p := range plan {
-		w.add(p.name, p.entry, p.to, shaping{transposed: p.transposed})
+		w.add(p.name, p.entry, p.to, p.shaping)
 	}
 	if o.Begin != nil {
 		o.Begin(w.total)
@@ -282,7 +272,7 @@ func (c *Checkpoint) useOnLoad(m mapping, key string, plan []planned) error {
 	matrices := make(map[string]kernel.Matrix, len(plan))
 	saved := int64(0)
 	for i, p := range plan {
-		rows, cols := p.size()
+		rows, cols := p.size(p.entry.matrix)
 		t := h.Tensors[i]
 		if t.Name != p.name || t.Type != ggmlType(p.to) || !slices.Equal(t.Shape, []int64{int64(cols), int64(rows)}) {
 			return fmt.Errorf("%w: tensor %s is not what was quantised", ErrFormat, p.name)

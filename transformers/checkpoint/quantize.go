@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/pantryhub/pantry/gguf"
@@ -23,6 +24,9 @@ type GGUFOptions struct {
 	// Type is the format of the matrices. Vectors stay F32, and as in
 	// llama.cpp the output layer of a model in Q4_0, Q4_K or Q5_K is Q6_K.
 	Type kernel.Type
+	// Mix gives the matrices that matter most a better type than Q4_K or Q5_K,
+	// as llama.cpp does in its Q4_K_M and Q5_K_M.
+	Mix bool
 	// Begin is told how many bytes of tensors there are to write, and Progress
 	// of each piece how many were; nil for nobody.
 	Begin, Progress func(n int64)
@@ -33,9 +37,12 @@ var fileTypes = map[kernel.Type]uint32{
 	kernel.F32: 0, kernel.F16: 1, kernel.Q4_0: 2, kernel.Q8_0: 7, kernel.Q4_K: 14, kernel.Q5_K: 16, kernel.Q6_K: 18, kernel.BF16: 32,
 }
 
+// mixedTypes are those of the mixes.
+var mixedTypes = map[kernel.Type]uint32{kernel.Q4_K: 15, kernel.Q5_K: 17}
+
 // SaveGGUF writes the model as a GGUF file that llama.cpp loads: from a GGUF
-// file with the same keys, or from a folder of llama, mistral, qwen2 or qwen3
-// with its tokenizer. The file appears under its name only once it is
+// file with the same keys, or from a folder of a decoder (gemma2, gemma3, gpt2,
+// llama, mistral, phi3, qwen2, qwen3) with its tokenizer. The file appears under its name only once it is
 // complete; memory stays at a few MB, whatever the model's size. The error
 // wraps ErrConvert, ErrFormat or the context's.
 func (c *Checkpoint) SaveGGUF(ctx context.Context, path string, o GGUFOptions) (err error) {
@@ -84,13 +91,18 @@ type ggufWriter struct {
 	pool    *kernel.Pool
 	options GGUFOptions
 	tied    bool  // the token embeddings are the output layer too
+	layers  int   // of the network
 	total   int64 // bytes of the tensors
 	floats  []float32
 	blocks  []byte
 }
 
 func (c *Checkpoint) ggufWriter(ctx context.Context, o GGUFOptions) (*ggufWriter, error) {
-	kind, ok := fileTypes[o.Type]
+	types := fileTypes
+	if o.Mix {
+		types = mixedTypes
+	}
+	kind, ok := types[o.Type]
 	if !ok {
 		return nil, fmt.Errorf("%w: no file has type %v", ErrConvert, o.Type)
 	}
@@ -117,16 +129,19 @@ func (c *Checkpoint) copyGGUF(w *ggufWriter) error {
 	_, untied := c.GGUF.Lookup("output.weight")
 	w.tied = !untied
 	arch, _ := c.GGUF.Text("general.architecture")
+	layers, _ := c.GGUF.Uint(arch + ".block_count")
+	w.layers = int(min(layers, 1<<20))
 	for _, t := range c.GGUF.Tensors {
 		e := c.entries[pythonName(arch, t.Name)]
-		w.add(t.Name, e, w.typeOf(t.Name, e), shaping{})
+		w.add(t.Name, e, w.typeOf(t.Name, e, shaping{}), shaping{})
 	}
 	return nil
 }
 
 // typeOf is the format of a tensor in the file.
-func (w *ggufWriter) typeOf(name string, e entry) kernel.Type {
-	if len(e.shape) < 2 || !strings.HasSuffix(name, ".weight") || strings.Contains(name, "_norm") || strings.Contains(name, "ffn_gate_inp") {
+func (w *ggufWriter) typeOf(name string, e entry, s shaping) kernel.Type {
+	if len(e.shape) < 2 || !strings.HasSuffix(name, ".weight") || strings.Contains(name, "_norm") ||
+		strings.Contains(name, "ffn_gate_inp") || name == "position_embd.weight" {
 		return kernel.F32
 	}
 	t := w.options.Type
@@ -135,11 +150,36 @@ func (w *ggufWriter) typeOf(name string, e entry) kernel.Type {
 	}
 	if name == "output.weight" || w.tied && name == "token_embd.weight" {
 		t = outputType(t)
+	} else if w.options.Mix {
+		t = w.mixed(name, t)
 	}
-	if t, ok := fitting(t, e.shape[len(e.shape)-1]); ok {
+	cols := e.shape[len(e.shape)-1]
+	if s.transposed {
+		cols = e.shape[0]
+	}
+	if t, ok := fitting(t, cols); ok {
 		return t
 	}
 	return kernel.F16
+}
+
+// mixed is the type of a matrix in a mix: in some layers, values and the second
+// half of the MLP get more bits.
+//
+// Source: llama.cpp's llama_tensor_get_type.
+func (w *ggufWriter) mixed(name string, t kernel.Type) kernel.Type {
+	rest, _ := strings.CutPrefix(name, "blk.")
+	number, part, _ := strings.Cut(rest, ".")
+	layer, err := strconv.Atoi(number)
+	if err != nil {
+		return t
+	}
+	first := w.layers / 8
+	more := layer < first || layer >= 7*w.layers/8 || (layer-first)%3 == 2
+	if more && (part == "attn_v.weight" || part == "attn_qkv.weight" || part == "ffn_down.weight") {
+		return kernel.Q6_K
+	}
+	return t
 }
 
 // outputType is the format of the output layer in a model of quantised type t:
@@ -178,16 +218,22 @@ type shaping struct {
 	transposed bool            // rows and columns are exchanged
 }
 
+// size is the shape of what is written of m.
+func (s shaping) size(m kernel.Matrix) (rows, cols int) {
+	if s.transposed {
+		return m.Cols, m.Rows
+	}
+	return m.Rows, m.Cols
+}
+
 // add plans a tensor of type t.
 func (w *ggufWriter) add(name string, e entry, t kernel.Type, s shaping) {
 	shape := make([]int64, len(e.shape))
 	for i, d := range e.shape {
 		shape[i] = int64(d)
 	}
-	rows, cols := e.matrix.Rows, e.matrix.Cols
-	if s.transposed {
-		rows, cols = cols, rows
-	} else {
+	rows, cols := s.size(e.matrix)
+	if !s.transposed {
 		slices.Reverse(shape) // ggml lists the fastest dimension first
 	}
 	w.total += int64(rows) * int64(t.RowBytes(cols))

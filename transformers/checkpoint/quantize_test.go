@@ -3,10 +3,12 @@ package checkpoint_test
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -82,6 +84,21 @@ func TestTypes(t *testing.T) {
 	}
 }
 
+// TestRopeFactors: LongRoPE's factors have to be as many as there are pairs.
+func TestRopeFactors(t *testing.T) {
+	dir := tiny{name: "m", kind: "phi3", vocab: "llama2", config: map[string]any{
+		"rope_scaling": map[string]any{"type": "longrope", "short_factor": ramp(16, 1), "long_factor": ramp(15, 1)}}}.folder(t, 1)
+	c, err := checkpoint.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	err = c.SaveGGUF(t.Context(), filepath.Join(t.TempDir(), "m.gguf"), checkpoint.GGUFOptions{Type: kernel.F16})
+	if !errors.Is(err, checkpoint.ErrFormat) || !strings.Contains(err.Error(), "16 and 15 rope factors, want 16") {
+		t.Error(err)
+	}
+}
+
 // TestNarrowMatrix: rows that K blocks do not divide become Q8_0, and those of
 // no block F16.
 func TestNarrowMatrix(t *testing.T) {
@@ -147,13 +164,23 @@ func TestCannotConvert(t *testing.T) {
 		kind, vocab, want string
 		config            map[string]any
 	}{
-		{"gpt2", "gpt2", `a model of type "gpt2"`, nil},
+		{"t5", "gpt2", `a model of type "t5"; gemma2, gemma3_text, gpt2, llama, mistral, phi3, qwen2, qwen3 can`, nil},
 		{"llama", "bert", "BPE", nil},
 		{"llama", "deepseek", "pre-tokenizer", nil},
 		{"llama", "llama3", "activation", map[string]any{"hidden_act": "gelu"}},
 		{"llama", "llama3", "attention_bias", map[string]any{"attention_bias": true}},
 		{"mistral", "llama2", "sliding window", map[string]any{"sliding_window": 128}},
 		{"qwen2", "qwen2", "sliding window", map[string]any{"use_sliding_window": true}},
+		{"gemma2", "gemma", "without caps", gemmaConfig(map[string]any{"attn_logit_softcapping": nil})},
+		{"gemma2", "gemma", "query_pre_attn_scalar 256", gemmaConfig(map[string]any{"query_pre_attn_scalar": 256})},
+		{"gemma2", "gemma", "an output layer of its own", gemmaConfig(map[string]any{"tie_word_embeddings": false})},
+		{"gemma2", "gemma", "layer 0 of 4 is full_attention", gemmaConfig(map[string]any{"layer_types": []string{"full_attention", "sliding_attention", "full_attention", "sliding_attention"}})},
+		{"gemma3_text", "gemma", "sliding_window_pattern 2", gemmaConfig(map[string]any{"sliding_window_pattern": 2})},
+		{"gemma3_text", "gemma", "attn_logit_softcapping 50", gemmaConfig(map[string]any{"attn_logit_softcapping": 50})},
+		{"gemma3_text", "gemma", "use_bidirectional_attention", gemmaConfig(map[string]any{"use_bidirectional_attention": true})},
+		{"gemma3_text", "gemma", "activation", gemmaConfig(map[string]any{"hidden_activation": "silu"})},
+		{"gpt2", "gpt2", "activation", map[string]any{"activation_function": "relu"}},
+		{"gpt2", "gpt2", "scaled in another way", map[string]any{"scale_attn_by_inverse_layer_idx": true}},
 		{"llama", "llama3", `scaled by "dynamic"`, map[string]any{"rope_scaling": map[string]any{"type": "dynamic", "factor": 2}}},
 	} {
 		from, err := checkpoint.Open(tiny{name: "m", kind: c.kind, vocab: c.vocab, config: c.config}.folder(t, 1))
@@ -164,6 +191,84 @@ func TestCannotConvert(t *testing.T) {
 		err = from.SaveGGUF(t.Context(), filepath.Join(t.TempDir(), "m.gguf"), checkpoint.GGUFOptions{Type: kernel.F16})
 		if !errors.Is(err, checkpoint.ErrConvert) || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s with %s, %v: %v", c.kind, c.vocab, c.config, err)
+		}
+	}
+}
+
+// TestConvertedEqualsFolder: the GGUF file with the folder's own numbers is the
+// same network, whatever the architecture.
+func TestConvertedEqualsFolder(t *testing.T) {
+	for _, m := range tinies {
+		if m.typ != kernel.F16 && m.config == nil {
+			continue // tested in F16
+		}
+		t.Run(m.name, func(t *testing.T) {
+			dir := m.folder(t, 1)
+			c, err := checkpoint.Open(dir)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer c.Close()
+			want, wantLogProbs, _ := continued(t, c)
+			ids, logProbs, _ := greedy(t, save(t, dir, checkpoint.GGUFOptions{Type: kernel.BF16}))
+			worst, _ := distance(logProbs, wantLogProbs)
+			if !slices.Equal(ids, want) || !(worst < 2e-3) {
+				t.Errorf("tokens %d, the folder's %d; log probabilities differ by up to %g", ids, want, worst)
+			}
+		})
+	}
+}
+
+// TestConvertedEnds: every token that ends an answer has its key.
+func TestConvertedEnds(t *testing.T) {
+	for _, c := range []struct {
+		eos, generation, config string // of the tokenizer, of either file
+		want                    map[string]uint64
+	}{
+		{"<|endoftext|>", `[1, 3, 5]`, `1`, map[string]uint64{"eos": 1, "eot": 3, "eom": 5}},
+		{"<|endoftext|>", ``, `[3, 1]`, map[string]uint64{"eos": 1, "eot": 3}},
+		{"<|endoftext|>", ``, ``, map[string]uint64{"eos": 1}},
+		{"", `3`, `1`, map[string]uint64{"eos": 3}},
+		{"", ``, `null`, nil},
+		{"<|endoftext|>", `[1, 3, 5, 6]`, ``, map[string]uint64{"fail": 0}},
+	} {
+		config := map[string]any{}
+		if c.config != "" {
+			config["eos_token_id"] = json.RawMessage(c.config)
+		}
+		dir := tiny{name: "m", kind: "llama", vocab: "llama3", config: config}.folder(t, 1)
+		if c.generation != "" {
+			write(t, dir, "generation_config.json", []byte(`{"eos_token_id": `+c.generation+`}`))
+		}
+		if c.eos != "" {
+			write(t, dir, "tokenizer_config.json", []byte(`{"eos_token": "`+c.eos+`"}`))
+		}
+		from, err := checkpoint.Open(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer from.Close()
+		path := filepath.Join(t.TempDir(), "m.gguf")
+		err = from.SaveGGUF(t.Context(), path, checkpoint.GGUFOptions{Type: kernel.Q8_0})
+		if _, fail := c.want["fail"]; fail {
+			if !errors.Is(err, checkpoint.ErrConvert) {
+				t.Errorf("%+v: %v", c, err)
+			}
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := checkpoint.Open(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer got.Close()
+		for _, key := range []string{"eos", "eot", "eom"} {
+			id, have := got.GGUF.Uint("tokenizer.ggml." + key + "_token_id")
+			if want, wanted := c.want[key]; have != wanted || id != want {
+				t.Errorf("%+v: %s is %d, %v", c, key, id, have)
+			}
 		}
 	}
 }

@@ -16,7 +16,7 @@ const golden = {
 	Seeds: chosen.seeds, Greedy: {}, LogProb: {},
 	Strings: JSON.parse(fs.readFileSync(path.join(dir, "strings.json"), "utf8")), IDs: {},
 };
-for (const file of fs.readdirSync(dir).filter((f) => f.endsWith(".gguf")).sort()) {
+for (const file of fs.readdirSync(dir).filter((f) => f.endsWith(".gguf") && !f.startsWith("mix-")).sort()) {
 	const name = file.slice(0, -".gguf".length);
 	const model = await llama.loadModel({modelPath: path.join(dir, file), vocabOnly: name.startsWith("vocab-")});
 	if (name.startsWith("vocab-")) {
