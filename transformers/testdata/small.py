@@ -65,6 +65,23 @@ def chat_bpe(length, template, size=330):
     return fast
 
 
+def spaces_bpe(length, template, size=400):
+    """The tokenizer of Gemma: BPE over text whose spaces are ▁, bytes for what it does not know."""
+    specials = ["<pad>", "<eos>", "<bos>", "<unk>", "<end_of_turn>", "<start_of_turn>"]
+    t = tk.Tokenizer(models.BPE(unk_token="<unk>", byte_fallback=True, fuse_unk=True))
+    t.normalizer = normalizers.Replace(" ", "▁")
+    t.decoder = decoders.Sequence([decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse()])
+    t.train_from_iterator([line.replace(" ", "▁") for line in CORPUS], trainers.BpeTrainer(
+        vocab_size=size + 256, special_tokens=specials + [f"<0x{i:02X}>" for i in range(256)], show_progress=False, max_token_length=12))
+    state = json.loads(t.to_str())  # the bytes are pieces, not special tokens
+    state["added_tokens"] = [a for a in state["added_tokens"] if not a["content"].startswith("<0x")]
+    t = tk.Tokenizer.from_str(json.dumps(state))
+    t.post_processor = processors.TemplateProcessing(single="<bos> $A", pair="<bos> $A <bos>:1 $B:1", special_tokens=[("<bos>", 2)])
+    fast = tf.PreTrainedTokenizerFast(tokenizer_object=t, bos_token="<bos>", eos_token="<eos>", pad_token="<pad>", unk_token="<unk>", model_max_length=length)
+    fast.chat_template = template
+    return fast
+
+
 def clip_bpe(length, size=330):
     """The tokenizer of CLIP: lower case, </w> at the end of words."""
     t = tk.Tokenizer(models.BPE(unk_token="<|endoftext|>", end_of_word_suffix="</w>"))

@@ -19,6 +19,7 @@ import (
 
 // Config is config.json.
 type Config struct {
+	ModelType           string  `json:"model_type"`
 	VocabSize           int     `json:"vocab_size"`
 	DModel              int     `json:"d_model"`
 	DKV                 int     `json:"d_kv"`
@@ -98,11 +99,11 @@ func New(config json.RawMessage, w checkpoint.Weights) (*Model, error) {
 		decoderBias: nn.NewBucketBias(w.Sub("decoder.block.0.layer.0.SelfAttention.relative_attention_bias"), c.Buckets, c.NumHeads, c.MaxDistance, false),
 		outputScale: 1,
 	}
-	tied := c.TieWordEmbeddings == nil || *c.TieWordEmbeddings
+	scaled := c.TieWordEmbeddings == nil || *c.TieWordEmbeddings
 	if c.ScaleDecoderOutputs != nil {
-		tied = *c.ScaleDecoderOutputs
+		scaled = *c.ScaleDecoderOutputs
 	}
-	if tied {
+	if scaled && c.ModelType != "mt5" { // which ties the two, or not, and never scales
 		m.outputScale = float32(1 / math.Sqrt(float64(c.DModel)))
 	}
 	if m.encoder, err = blocks(w.Sub("encoder"), c, c.NumLayers, false); err != nil {
