@@ -44,14 +44,11 @@ func (m *Model) Bench(ctx context.Context, o BenchOptions) (r BenchResult, err e
 		return r, err
 	}
 	defer done()
-	a, err := m.architecture("bench", func(a architecture) bool { return a.decoder != nil })
+	d, err := m.decoder("bench")
 	if err != nil {
 		return r, err
 	}
-	network, err := a.decoder(m.checkpoint.Config, m.checkpoint.Weights())
-	if err != nil {
-		return r, err
-	}
+	network := d.network
 	if n := o.PromptTokens + o.GenTokens; o.PromptTokens < 1 || o.GenTokens < 1 || n > network.MaxPosition() {
 		return r, fmt.Errorf("%w: %d and %d tokens; want at least 1 and together at most %d", ErrInput, o.PromptTokens, o.GenTokens, network.MaxPosition())
 	}

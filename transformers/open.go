@@ -82,6 +82,8 @@ type Model struct {
 	pool       *kernel.Pool
 	workspaces sync.Pool
 
+	buildDecoder func() (sharedDecoder, error) // once
+
 	using    sync.Mutex // guards closed, and users from being added to afterwards
 	closed   bool
 	users    sync.WaitGroup // calls, which need the weights mapped
@@ -130,6 +132,7 @@ func Open(ctx context.Context, name string, o Options) (m *Model, err error) {
 		return nil, err
 	}
 	m = &Model{checkpoint: c, dir: os.DirFS(c.Dir), pool: kernel.NewPool(o.Threads)}
+	m.buildDecoder = sync.OnceValues(m.newDecoder)
 	m.workspaces.New = func() any {
 		ws := nn.NewWorkspace(m.pool)
 		ws.Adapters = m.applied

@@ -185,9 +185,19 @@ func textRunner(p *TextGenerationPipeline, err error) (Runner, error) {
 		if err := decodeParameters(parameters, &o); err != nil {
 			return nil, err
 		}
+		var out []TextGenerationOutput
+		var err error
 		if p.CanChat() {
-			return p.Chat(ctx, chat.Input{Messages: []chat.Message{{Role: "user", Content: chat.Text(inputs[0])}}, AddGenerationPrompt: true}, o)
+			out, err = p.ChatBatch(ctx, []chat.Input{{Messages: []chat.Message{{Role: "user", Content: chat.Text(inputs[0])}}, AddGenerationPrompt: true}}, o)
+		} else {
+			out, err = p.RunBatch(ctx, inputs, o)
 		}
-		return p.Run(ctx, inputs[0], o)
+		if err != nil {
+			return nil, err
+		}
+		if o.NumReturnSequences > 1 {
+			return out, nil
+		}
+		return out[0], nil
 	}, nil
 }

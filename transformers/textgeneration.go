@@ -14,6 +14,34 @@ import (
 	"github.com/pantryhub/pantry/transformers/generate"
 )
 
+// sharedDecoder is the decoder of a model, which all its pipelines share, with
+// what it remembers of earlier prompts.
+type sharedDecoder struct {
+	network decoder
+	engine  *generate.Engine
+}
+
+// decoder is the model's, built by the first that asks for it. The weights must
+// be held.
+func (m *Model) decoder(task string) (sharedDecoder, error) {
+	if _, err := m.architecture(task, func(a architecture) bool { return a.decoder != nil }); err != nil {
+		return sharedDecoder{}, err
+	}
+	d, err := m.buildDecoder()
+	if err != nil {
+		return d, fmt.Errorf("%s: %w", task, err)
+	}
+	return d, nil
+}
+
+func (m *Model) newDecoder() (sharedDecoder, error) {
+	network, err := architectures[m.config.ModelType].decoder(m.checkpoint.Config, m.checkpoint.Weights())
+	if err != nil {
+		return sharedDecoder{}, err
+	}
+	return sharedDecoder{network, newEngine(network)}, nil
+}
+
 // prefixBytes is how much of what a model remembers of earlier prompts is kept
 // for those that begin alike.
 const prefixBytes = 512 << 20
@@ -70,7 +98,6 @@ type TextGenerationOutput struct {
 // TextGenerationPipeline continues texts and conversations.
 type TextGenerationPipeline struct {
 	model    *Model
-	network  decoder
 	engine   *generate.Engine
 	defaults generate.Config
 	template *chat.Template // nil: the model is not made for chats
@@ -90,15 +117,11 @@ func (m *Model) TextGeneration() (p *TextGenerationPipeline, err error) {
 	if _, err := m.text(); err != nil {
 		return nil, err
 	}
-	a, err := m.architecture("text-generation", func(a architecture) bool { return a.decoder != nil })
+	d, err := m.decoder("text-generation")
 	if err != nil {
 		return nil, err
 	}
-	p = &TextGenerationPipeline{model: m, vocabulary: sync.OnceValue(m.vocabulary)}
-	if p.network, err = a.decoder(m.checkpoint.Config, m.checkpoint.Weights()); err != nil {
-		return nil, fmt.Errorf("text-generation: %w", err)
-	}
-	p.engine = newEngine(p.network)
+	p = &TextGenerationPipeline{model: m, engine: d.engine, vocabulary: sync.OnceValue(m.vocabulary)}
 	if p.defaults, err = m.generationDefaults(); err != nil {
 		return nil, fmt.Errorf("text-generation: %w", err)
 	}
@@ -162,34 +185,82 @@ func (p *TextGenerationPipeline) Defaults() TextGenerationParameters {
 // Run continues a prompt. Start from Defaults for the parameters.
 func (p *TextGenerationPipeline) Run(ctx context.Context, prompt string, o TextGenerationParameters) (out TextGenerationOutput, err error) {
 	defer recovered(&err)
-	ids, err := p.model.tokenizer.WithPadding(nil).WithTruncation(nil).AppendIDs(nil, prompt, true)
-	if err != nil {
-		return out, fmt.Errorf("%w: %w", ErrInput, err)
-	}
-	if len(ids) == 0 {
-		ids = append(ids, p.defaults.BOSTokenID...)
-	}
-	out, err = p.generate(ctx, ids, o)
-	if o.ReturnFullText {
-		out.GeneratedText = prompt + out.GeneratedText
-	}
-	return out, err
+	return only(p.runAll(ctx, []string{prompt}, o))
 }
 
 // Chat answers a conversation, whose text the model's chat template makes.
 // Start from Defaults for the parameters.
 func (p *TextGenerationPipeline) Chat(ctx context.Context, in chat.Input, o TextGenerationParameters) (out TextGenerationOutput, err error) {
 	defer recovered(&err)
-	prompt, err := p.ApplyChatTemplate(in)
-	if err != nil {
-		return out, err
+	return only(p.chatAll(ctx, []chat.Input{in}, o))
+}
+
+// RunBatch continues several prompts side by side, which takes little longer
+// than one. With NumReturnSequences n, the texts of prompt i are out[i·n] to
+// out[i·n+n-1]: drawn independently, or the best of a beam search.
+func (p *TextGenerationPipeline) RunBatch(ctx context.Context, prompts []string, o TextGenerationParameters) (out []TextGenerationOutput, err error) {
+	defer recovered(&err)
+	return p.runAll(ctx, prompts, o)
+}
+
+// ChatBatch is RunBatch for conversations.
+func (p *TextGenerationPipeline) ChatBatch(ctx context.Context, conversations []chat.Input, o TextGenerationParameters) (out []TextGenerationOutput, err error) {
+	defer recovered(&err)
+	return p.chatAll(ctx, conversations, o)
+}
+
+// only is the result of one sequence.
+func only(out []TextGenerationOutput, err error) (TextGenerationOutput, error) {
+	switch {
+	case err != nil:
+		return TextGenerationOutput{}, err
+	case len(out) != 1:
+		return TextGenerationOutput{}, fmt.Errorf("%w: num_return_sequences %d; RunBatch and ChatBatch return several", ErrInput, len(out))
 	}
-	// The template writes the special tokens that the text begins with.
-	ids, err := p.model.tokenizer.WithPadding(nil).WithTruncation(nil).AppendIDs(nil, prompt, false)
-	if err != nil {
-		return out, fmt.Errorf("%w: %w", ErrInput, err)
+	return out[0], nil
+}
+
+func (p *TextGenerationPipeline) runAll(ctx context.Context, prompts []string, o TextGenerationParameters) ([]TextGenerationOutput, error) {
+	all := make([][]tokenizers.ID, len(prompts))
+	for i, prompt := range prompts {
+		var err error
+		if all[i], err = p.encode(prompt, true); err != nil {
+			return nil, err
+		}
+		if len(all[i]) == 0 {
+			all[i] = append(all[i], p.defaults.BOSTokenID...)
+		}
 	}
-	return p.generate(ctx, ids, o)
+	out, err := p.generate(ctx, all, o)
+	for i := range out {
+		if o.ReturnFullText {
+			out[i].GeneratedText = prompts[i/o.NumReturnSequences] + out[i].GeneratedText
+		}
+	}
+	return out, err
+}
+
+func (p *TextGenerationPipeline) chatAll(ctx context.Context, conversations []chat.Input, o TextGenerationParameters) ([]TextGenerationOutput, error) {
+	all := make([][]tokenizers.ID, len(conversations))
+	for i, in := range conversations {
+		prompt, err := p.ApplyChatTemplate(in)
+		if err != nil {
+			return nil, err
+		}
+		// The template writes the special tokens that the text begins with.
+		if all[i], err = p.encode(prompt, false); err != nil {
+			return nil, err
+		}
+	}
+	return p.generate(ctx, all, o)
+}
+
+func (p *TextGenerationPipeline) encode(prompt string, special bool) ([]tokenizers.ID, error) {
+	ids, err := p.model.tokenizer.WithPadding(nil).WithTruncation(nil).AppendIDs(nil, prompt, special)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrInput, err)
+	}
+	return ids, nil
 }
 
 // CanChat reports whether the model has a chat template.
@@ -214,47 +285,13 @@ func (p *TextGenerationPipeline) ApplyChatTemplate(in chat.Input) (string, error
 	return prompt, nil
 }
 
-// generate runs one prompt.
-func (p *TextGenerationPipeline) generate(ctx context.Context, ids []tokenizers.ID, o TextGenerationParameters) (TextGenerationOutput, error) {
-	out, err := p.generateAll(ctx, [][]tokenizers.ID{ids}, o)
-	if err != nil {
-		return TextGenerationOutput{}, err
-	}
-	return out[0], nil
-}
-
-// RunBatch continues several prompts side by side, which takes little longer
-// than one.
-func (p *TextGenerationPipeline) RunBatch(ctx context.Context, prompts []string, o TextGenerationParameters) (out []TextGenerationOutput, err error) {
-	defer recovered(&err)
-	if o.Stream != nil {
-		return nil, fmt.Errorf("%w: a batch cannot be streamed", ErrInput)
-	}
-	all := make([][]tokenizers.ID, len(prompts))
-	for i, prompt := range prompts {
-		all[i], err = p.model.tokenizer.WithPadding(nil).WithTruncation(nil).AppendIDs(nil, prompt, true)
-		if err != nil {
-			return nil, fmt.Errorf("%w: %w", ErrInput, err)
-		}
-		if len(all[i]) == 0 {
-			all[i] = append(all[i], p.defaults.BOSTokenID...)
-		}
-	}
-	out, err = p.generateAll(ctx, all, o)
-	for i := range out {
-		if o.ReturnFullText {
-			out[i].GeneratedText = prompts[i] + out[i].GeneratedText
-		}
-	}
-	return out, err
-}
-
-func (p *TextGenerationPipeline) generateAll(ctx context.Context, prompts [][]tokenizers.ID, o TextGenerationParameters) ([]TextGenerationOutput, error) {
+// generate runs prompts: NumReturnSequences results for each.
+func (p *TextGenerationPipeline) generate(ctx context.Context, prompts [][]tokenizers.ID, o TextGenerationParameters) ([]TextGenerationOutput, error) {
 	if err := o.Validate(); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrInput, err)
 	}
-	if o.NumReturnSequences > 1 {
-		return nil, fmt.Errorf("%w: num_return_sequences %d; give the prompt several times to RunBatch", ErrInput, o.NumReturnSequences)
+	if o.Stream != nil && len(prompts)*o.NumReturnSequences > 1 {
+		return nil, fmt.Errorf("%w: one sequence can be streamed, not several", ErrInput)
 	}
 	constraint, err := p.constraint(o)
 	if err != nil {
@@ -268,27 +305,28 @@ func (p *TextGenerationPipeline) generateAll(ctx context.Context, prompts [][]to
 		return nil, err
 	}
 	defer done()
-	writers := make([]*writer, len(prompts))
-	requests := make([]*generate.Request, len(prompts))
-	for i, ids := range prompts {
+	n := len(prompts) * o.NumReturnSequences
+	writers := make([]*writer, n)
+	requests := make([]*generate.Request, n)
+	for i := range requests {
 		mask, err := constraint()
 		if err != nil {
 			return nil, err
 		}
 		writers[i] = newWriter(p.model.tokenizer, o)
-		requests[i] = &generate.Request{Prompt: ids, Config: o.Config, Mask: mask, Number: i, Emit: writers[i].add}
+		requests[i] = &generate.Request{Prompt: prompts[i/o.NumReturnSequences], Config: o.Config, Mask: mask, Number: i, Emit: writers[i].add}
 	}
 	results, err := p.engine.Run(ctx, ws, requests...)
 	if err != nil {
 		return nil, inputError(err)
 	}
-	out := make([]TextGenerationOutput, len(prompts))
+	out := make([]TextGenerationOutput, n)
 	for i, r := range results {
 		if err := writers[i].finish(); err != nil {
 			return nil, err
 		}
 		out[i] = TextGenerationOutput{GeneratedText: writers[i].text.String(), Details: TextGenerationOutputDetails{
-			FinishReason: r.Finish, PromptTokens: len(prompts[i]), ReusedTokens: r.Reused, GeneratedTokens: len(r.IDs), Tokens: writers[i].tokens}}
+			FinishReason: r.Finish, PromptTokens: len(requests[i].Prompt), ReusedTokens: r.Reused, GeneratedTokens: len(r.IDs), Tokens: writers[i].tokens}}
 	}
 	return out, nil
 }
@@ -322,7 +360,7 @@ func (m *Model) vocabulary() *generate.Vocabulary {
 	return generate.NewVocabulary(tokens)
 }
 
-// beams runs each prompt by beam search and returns the best text of each.
+// beams runs each prompt by beam search and returns the best texts of each.
 func (p *TextGenerationPipeline) beams(ctx context.Context, prompts [][]tokenizers.ID, o TextGenerationParameters, constraint func() (generate.Mask, error)) ([]TextGenerationOutput, error) {
 	if o.Stream != nil || len(o.StopStrings) > 0 || o.LogProbs || o.TopLogProbs > 0 {
 		return nil, fmt.Errorf("%w: beam search (num_beams %d) knows no stream, stop_strings or logprobs", ErrInput, o.NumBeams)
@@ -342,16 +380,18 @@ func (p *TextGenerationPipeline) beams(ctx context.Context, prompts [][]tokenize
 		if err != nil {
 			return nil, inputError(err)
 		}
-		text, err := p.model.tokenizer.Decode(best[0].IDs, true)
-		if err != nil {
-			return nil, err
+		for _, beam := range best {
+			text, err := p.model.tokenizer.Decode(beam.IDs, true)
+			if err != nil {
+				return nil, err
+			}
+			finish := generate.FinishLength
+			if n := len(beam.IDs); n > 0 && o.EOSTokenID.Contains(beam.IDs[n-1]) {
+				finish = generate.FinishEOS
+			}
+			out = append(out, TextGenerationOutput{GeneratedText: text, Details: TextGenerationOutputDetails{
+				FinishReason: finish, PromptTokens: len(ids), GeneratedTokens: len(beam.IDs)}})
 		}
-		finish := generate.FinishLength
-		if n := len(best[0].IDs); n > 0 && o.EOSTokenID.Contains(best[0].IDs[n-1]) {
-			finish = generate.FinishEOS
-		}
-		out = append(out, TextGenerationOutput{GeneratedText: text, Details: TextGenerationOutputDetails{
-			FinishReason: finish, PromptTokens: len(ids), GeneratedTokens: len(best[0].IDs)}})
 	}
 	return out, nil
 }

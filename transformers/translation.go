@@ -91,6 +91,9 @@ func (r *rewriter) run(ctx context.Context, prefix string, texts []string, c *ge
 	if err := settings.Validate(); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrInput, err)
 	}
+	if settings.NumReturnSequences > 1 {
+		return nil, fmt.Errorf("%w: num_return_sequences %d; a text is rewritten once", ErrInput, settings.NumReturnSequences)
+	}
 	prefixed := make([]string, len(texts))
 	for i, text := range texts {
 		prefixed[i] = prefix + text

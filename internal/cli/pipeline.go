@@ -135,6 +135,10 @@ func printOutput(w io.Writer, out any) error {
 	switch out := out.(type) {
 	case transformers.TextGenerationOutput:
 		fmt.Fprintln(table, out.GeneratedText)
+	case []transformers.TextGenerationOutput:
+		for _, o := range out {
+			fmt.Fprintln(table, o.GeneratedText)
+		}
 	case []transformers.ClassificationOutput:
 		printLabels(table, out)
 	case [][]transformers.ClassificationOutput:

@@ -121,7 +121,7 @@ func (c *Config) Validate() error {
 		{c.RepetitionPenalty > 0, "repetition_penalty", c.RepetitionPenalty},
 		{c.NoRepeatNgramSize >= 0 && c.NoRepeatNgramSize <= maxCount, "no_repeat_ngram_size", c.NoRepeatNgramSize},
 		{c.NumBeams >= 1 && c.NumBeams <= 1024, "num_beams", c.NumBeams},
-		{c.NumReturnSequences >= 1, "num_return_sequences", c.NumReturnSequences},
+		{c.NumReturnSequences >= 1 && c.NumReturnSequences <= 1024, "num_return_sequences", c.NumReturnSequences},
 		{c.TopLogProbs >= 0, "top_logprobs", c.TopLogProbs},
 	}
 	for _, check := range checks {

@@ -171,7 +171,7 @@ func (e *Engine) keep(s *sequence) {
 // readPrompts runs all prompts but for their last tokens, which the first pass
 // of all takes. A prompt that several sequences have is run once.
 func (e *Engine) readPrompts(ctx context.Context, ws *nn.Workspace, running []*sequence) error {
-	share := max(1, prefillTokens/len(running)) // bounds that pass
+	share := max(1, prefillTokens/max(len(running), 1)) // bounds that pass
 	for i, s := range running {
 		same := func(other *sequence) bool { return s.begins(other) }
 		if first := slices.IndexFunc(running[:i], same); first >= 0 {

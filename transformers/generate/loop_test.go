@@ -10,6 +10,7 @@ import (
 	"github.com/pantryhub/pantry/transformers/models/llama"
 	"github.com/pantryhub/pantry/transformers/models/parity"
 	"github.com/pantryhub/pantry/transformers/nn"
+	"github.com/pantryhub/pantry/transformers/tensor"
 )
 
 type golden struct {
@@ -137,5 +138,72 @@ func TestBeamsOfOne(t *testing.T) {
 	}
 	if !slices.Equal(beams[0].IDs, g.Greedy) {
 		t.Errorf("one beam: %v, want %v", beams[0].IDs, g.Greedy)
+	}
+}
+
+// counting is a model that counts the tokens it runs.
+type counting struct {
+	generate.Model
+	tokens int
+}
+
+func (c *counting) Forward(ws *nn.Workspace, b *nn.Batch) tensor.Tensor {
+	c.tokens += b.Tokens()
+	return c.Model.Forward(ws, b)
+}
+
+// TestRunTwins: sequences with one prompt run it once, and each gets what it
+// gets alone.
+func TestRunTwins(t *testing.T) {
+	m, g, ws := tinyLlama(t)
+	counted := &counting{Model: m}
+	e := generate.NewExactEngine(counted, 0)
+	seed := int64(7)
+	c := greedy(5)
+	c.DoSample, c.Seed = true, &seed
+	var requests []*generate.Request
+	for i := range 6 {
+		requests = append(requests, &generate.Request{Prompt: g.Prompt, Config: c, Number: i})
+	}
+	requests = append(requests, &generate.Request{Prompt: g.Prompt[:7], Config: c, Number: 6}, &generate.Request{Prompt: g.Prompt, Config: c, Number: 7})
+	together, err := e.Run(t.Context(), ws, requests...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The prompts but for their last tokens, then five tokens of eight sequences; the last is never run.
+	if want := len(g.Prompt) - 1 + 6 + 8*5; counted.tokens != want {
+		t.Errorf("%d tokens are run, want %d", counted.tokens, want)
+	}
+	different := map[uint32]bool{}
+	for i, r := range requests {
+		alone, err := generate.NewExactEngine(m, 0).Run(t.Context(), ws, r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(alone[0].IDs, together[i].IDs) {
+			t.Errorf("sequence %d: %v alone, %v with its twins", i, alone[0].IDs, together[i].IDs)
+		}
+		different[together[i].IDs[0]] = true
+	}
+	if len(different) < 2 {
+		t.Error("all sequences are alike")
+	}
+}
+
+// TestRunKeeps: what was run before a generation ended early is not run again.
+func TestRunKeeps(t *testing.T) {
+	m, g, ws := tinyLlama(t)
+	e := generate.NewExactEngine(m, 1<<30)
+	ctx, cancel := context.WithCancel(t.Context())
+	_, err := e.Run(ctx, ws, &generate.Request{Prompt: g.Prompt, Config: greedy(len(g.Greedy)), Emit: func(generate.Token) bool { cancel(); return false }})
+	if !errors.Is(err, context.Canceled) {
+		t.Fatalf("canceled: %v", err)
+	}
+	r, err := e.Run(t.Context(), ws, &generate.Request{Prompt: g.Prompt, Config: greedy(len(g.Greedy))})
+	if err != nil || r[0].Reused != len(g.Prompt)-1 || !slices.Equal(r[0].IDs, g.Greedy) {
+		t.Errorf("%v (%d reused), %v; want %v", r[0].IDs, r[0].Reused, err, g.Greedy)
+	}
+	if none, err := e.Run(t.Context(), ws); err != nil || len(none) != 0 {
+		t.Errorf("no request: %v, %v", none, err)
 	}
 }

@@ -20,7 +20,7 @@ import sentencepiece
 import torch
 import transformers as tf
 
-from small import CORPUS, HERE, byte_bpe, chat_bpe, clip_bpe, folder, unigram, wordpiece, write_golden
+from small import CORPUS, HERE, byte_bpe, chat_bpe, clip_bpe, folder, spaces_bpe, unigram, wordpiece, write_golden
 from sentence_transformers.sentence_transformer.modules import Dense, Normalize, Pooling, Transformer
 from tiny import randomize
 from vision import settle
@@ -153,11 +153,11 @@ def rank(path):
     return out
 
 
-def sentences(name, seed, modules, prompts=None, default=None, cases=None):
+def sentences(name, seed, modules, prompts=None, default=None, cases=None, model=tf.BertModel):
     """Saves a model of sentence-transformers and what encode makes of texts."""
     path = folder(name)
     tokenizer = wordpiece(64)
-    randomize(tf.BertModel(tf.BertConfig(**BERT, vocab_size=len(tokenizer))), seed).save_pretrained(path)
+    randomize(model(model.config_class(**BERT, vocab_size=len(tokenizer))), seed).save_pretrained(path)
     tokenizer.save_pretrained(path)
     transformer = Transformer(str(path), max_seq_length=32)
     torch.manual_seed(seed)
@@ -208,12 +208,14 @@ TOOL = {"type": "function", "function": {"name": "weather", "description": "The 
 
 
 def write(model, tokenizer, prompt, special, parameters):
-    """Continues a prompt; with logprobs if asked for."""
+    """Continues a prompt; with logprobs if asked for, in several ways if asked for."""
     parameters, stops = dict(parameters), parameters.get("stop_strings", [])
     logprobs, full = parameters.pop("logprobs", False), parameters.pop("return_full_text", False)
     ids = tokenizer(prompt, return_tensors="pt", add_special_tokens=special).input_ids
     with torch.no_grad():
         y = model.generate(ids, attention_mask=torch.ones_like(ids), tokenizer=tokenizer, do_sample=False, output_logits=True, return_dict_in_generate=True, **parameters)
+    if len(y.sequences) > 1:
+        return [dict(generated_text=tokenizer.decode(s[ids.shape[1]:], skip_special_tokens=True)) for s in y.sequences]
     new = y.sequences[0, ids.shape[1]:].tolist()
     text = tokenizer.decode(new, skip_special_tokens=True)
     for stop in stops:  # the API's texts end before the stop string
@@ -266,12 +268,42 @@ def continuation():
     config = tf.GPT2Config(vocab_size=len(tokenizer), n_embd=32, n_layer=2, n_head=4, n_positions=128, bos_token_id=0, eos_token_id=0)
     model = tf.GPT2LMHeadModel(config)
     prompts = [("The river", {"max_new_tokens": 20, "logprobs": True}), ("The river was", {"max_new_tokens": 20, "return_full_text": True}),
-               ("naïve 日本 👍🏽", {"max_new_tokens": 24, "no_repeat_ngram_size": 2}), ("The sun", {"max_new_tokens": 12, "num_beams": 4, "length_penalty": 0.7})]
+               ("naïve 日本 👍🏽", {"max_new_tokens": 24, "no_repeat_ngram_size": 2}), ("The sun", {"max_new_tokens": 12, "num_beams": 4, "length_penalty": 0.7}),
+               ("The sun", {"max_new_tokens": 8, "num_beams": 4, "num_return_sequences": 3})]
     decoder("continuation", model, tokenizer, 61, prompts)
     path = HERE / "continuation"
     text = json.loads((path / "golden.json").read_text())[0]["output"]["generated_text"]
     stop = [s for s in (text[i:i + 3] for i in range(4, len(text) - 3)) if text.find(s) > 3 and s.isprintable() and "\ufffd" not in s][0]
     write_golden(path, generations(path, prompts + [("The river", {"max_new_tokens": 20, "stop_strings": [stop, "zzz"]})]))
+    sampling(path)
+
+
+def sampling(path):
+    """Writes sampling.json: how likely transformers draws which token after "The river"."""
+    model, tokenizer = tf.AutoModelForCausalLM.from_pretrained(path).eval(), tf.AutoTokenizer.from_pretrained(path)
+    ids = tokenizer("The river", return_tensors="pt").input_ids
+    off, out = dict(top_k=0, top_p=1.0, temperature=1.0), []
+    for settings in (dict(temperature=0.5), dict(temperature=1.7, top_k=7), dict(top_p=0.6), dict(min_p=0.1), dict(typical_p=0.5),
+                     dict(temperature=0.8, top_k=40, top_p=0.9, repetition_penalty=1.4), dict(temperature=3.0, repetition_penalty=2.5, min_p=0.2)):
+        settings = off | settings
+        with torch.no_grad():
+            y = model.generate(ids, attention_mask=torch.ones_like(ids), do_sample=True, max_new_tokens=1, output_scores=True, return_dict_in_generate=True, **settings)
+        p = torch.softmax(y.scores[0][0], -1)
+        out.append(dict(prompt="The river", parameters=settings, probabilities={str(i): float(f"{p[i]:.6g}") for i in p.nonzero()[:, 0].tolist()}))
+    (path / "sampling.json").write_text("[\n" + ",\n".join(map(json.dumps, out)) + "\n]\n")
+
+
+def gemma():
+    tokenizer = spaces_bpe(128, "{{ bos_token }}{% for m in messages %}<start_of_turn>{{ 'model' if m.role == 'assistant' else m.role }}\n"
+                           "{{ m.content | trim }}<end_of_turn>\n{% endfor %}{% if add_generation_prompt %}<start_of_turn>model\n{% endif %}")
+    common = dict(vocab_size=len(tokenizer), hidden_size=16, intermediate_size=24, num_attention_heads=2, num_key_value_heads=1, head_dim=8,
+                  max_position_embeddings=128, sliding_window=8, bos_token_id=2, eos_token_id=[1, 4], pad_token_id=0)
+    talk = [dict(role="user", content="Café? 👍🏽"), dict(role="assistant", content="Yes."), dict(role="user", content=" Where?")]
+    cases = [("What a day!", {"max_new_tokens": 20, "logprobs": True}), ({"messages": talk}, {"max_new_tokens": 12}),
+             ("The weather", {"max_new_tokens": 24, "repetition_penalty": 1.5, "suppress_tokens": list(range(6, 262))})]  # without the bytes
+    decoder("chat-gemma2", tf.Gemma2ForCausalLM(tf.Gemma2Config(**common, num_hidden_layers=2, query_pre_attn_scalar=8)), tokenizer, 62, cases)
+    decoder("chat-gemma3", tf.Gemma3ForCausalLM(tf.Gemma3TextConfig(
+        **common, num_hidden_layers=3, query_pre_attn_scalar=8, layer_types=["sliding_attention", "full_attention", "sliding_attention"])), tokenizer, 63, cases)
 
 
 def seq2seq(name, model, tokenizer, seed):
@@ -290,6 +322,13 @@ def bart():
     seq2seq("summary", tf.BartForConditionalGeneration(tf.BartConfig(
         vocab_size=len(tokenizer), d_model=16, encoder_layers=2, decoder_layers=2, encoder_ffn_dim=24, decoder_ffn_dim=24, encoder_attention_heads=2,
         decoder_attention_heads=2, max_position_embeddings=96, pad_token_id=1, bos_token_id=0, eos_token_id=2, decoder_start_token_id=2)), tokenizer, 70)
+
+
+def mt5():
+    tokenizer = unigram(96)
+    seq2seq("summary-mt5", tf.MT5ForConditionalGeneration(tf.MT5Config(
+        vocab_size=len(tokenizer), d_model=16, d_kv=8, d_ff=24, num_layers=2, num_heads=2, relative_attention_num_buckets=8, relative_attention_max_distance=20,
+        pad_token_id=0, eos_token_id=1, decoder_start_token_id=0)), tokenizer, 73)
 
 
 def t5():
@@ -376,6 +415,22 @@ def roberta(cls, **settings):
     return cls(tf.RobertaConfig(**ROBERTA, vocab_size=len(tokenizer), **settings)), tokenizer
 
 
+def distilbert(cls, **settings):
+    tokenizer = wordpiece(64)
+    return cls(tf.DistilBertConfig(dim=16, hidden_dim=24, n_layers=2, n_heads=2, max_position_embeddings=64, vocab_size=len(tokenizer), **settings)), tokenizer
+
+
+def modernbert(cls, **settings):
+    tokenizer = byte_bpe(64)
+    return cls(tf.ModernBertConfig(hidden_size=16, intermediate_size=24, num_hidden_layers=3, num_attention_heads=2, max_position_embeddings=64, local_attention=8,
+                                   vocab_size=len(tokenizer), bos_token_id=0, cls_token_id=0, pad_token_id=1, eos_token_id=2, sep_token_id=2, **settings)), tokenizer
+
+
+def mpnet(cls, **settings):
+    tokenizer = byte_bpe(64)
+    return cls(tf.MPNetConfig(**ROBERTA | dict(type_vocab_size=None), vocab_size=len(tokenizer), **settings)), tokenizer
+
+
 def bart_nli():
     tokenizer = byte_bpe(64)
     return tf.BartForSequenceClassification(tf.BartConfig(
@@ -403,7 +458,13 @@ MODELS = {
     "sentence-dense": lambda: sentences("sentence-dense", 53, [Pooling(16, "cls"), Dense(16, 12)]),
     "sentence-prompts": lambda: sentences("sentence-prompts", 54, [Pooling(16, "max", include_prompt=False)],
                                           prompts={"query": "Where is ", "document": ""}, default="query", cases=({}, {"prompt_name": "document"})),
-    "chat": chat, "continuation": continuation, "summary": bart, "prefixed": t5, "translation": marian,
+    "sentiment-distilbert": lambda: encoder("sentiment-distilbert", *distilbert(tf.DistilBertForSequenceClassification, **labels("negative", "positive")), 55, classify),
+    "answers-distilbert": lambda: encoder("answers-distilbert", *distilbert(tf.DistilBertForQuestionAnswering), 56, answer),
+    "mask-modernbert": lambda: encoder("mask-modernbert", *modernbert(tf.ModernBertForMaskedLM), 57, fill),
+    "names-modernbert": lambda: encoder("names-modernbert", *modernbert(tf.ModernBertForTokenClassification, **TAGS), 58, tag),
+    "mask-mpnet": lambda: encoder("mask-mpnet", *mpnet(tf.MPNetForMaskedLM), 59, fill),
+    "sentence-mpnet": lambda: sentences("sentence-mpnet", 64, [Pooling(16, "mean"), Normalize()], model=tf.MPNetModel),
+    "chat": chat, "continuation": continuation, "chat-gemma": gemma, "summary": bart, "prefixed": t5, "summary-mt5": mt5, "translation": marian,
     "pictures": lambda: picture("pictures", tf.ViTForImageClassification(tf.ViTConfig(**VIT, **FIVE)), tf.ViTImageProcessor(size={"height": 24, "width": 24}), 80),
     "pictures-resnet": lambda: picture("pictures-resnet", tf.ResNetForImageClassification(tf.ResNetConfig(
         embedding_size=8, hidden_sizes=[12, 16], depths=[1, 1], **FIVE)), tf.ConvNextImageProcessor(size={"shortest_edge": 32}), 81),
