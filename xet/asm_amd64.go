@@ -46,12 +46,17 @@ func (s *lz4Stream) run() {
 		s.runPortable()
 		return
 	}
-	if !s.done() {
+	if s.done() {
+		return
+	}
+	if s.thorough {
+		runThorough(s)
+	} else {
 		runOne(s)
 	}
 }
 
-// runBoth runs both streams until one is done.
+// runBoth runs both streams, which are not thorough, until one is done.
 func runBoth(a, b *lz4Stream) {
 	if !hasLZ4 {
 		a.runPortable()
@@ -66,6 +71,11 @@ func runBoth(a, b *lz4Stream) {
 //
 //go:noescape
 func runOne(a *lz4Stream)
+
+// runThorough is runOne of a stream that is thorough.
+//
+//go:noescape
+func runThorough(a *lz4Stream)
 
 // runTwo is runPortable of two streams, until one is done. It is faster than one
 // after the other.

@@ -128,7 +128,7 @@ func (e *Encoder) finish(slot *slot) {
 	if n > len(job.Chunk)-len(job.Chunk)*scant/100 {
 		slot.start(frameBlock(job.Record[HeaderSize:HeaderSize+len(job.Chunk)-1]), job.Chunk)
 		slot.stream.thorough = true
-		slot.stream.runPortable()
+		slot.stream.run()
 		n = slot.stream.finish()
 	}
 	e.futile.Store(n == 0)

@@ -147,20 +147,319 @@ a_begun:
 	MOVW    R9, 1(R11)(R10*1)
 
 	// Go on behind the match, or further and further away.
-	MOVQ    80(SP), CX
-	LEAQ    3(R11)(R10*1), R9
-	INCQ    CX
-	MOVQ    CX, BX
-	SHRQ    $0x03, BX
-	LEAQ    6(SI)(BX*4), SI
+	LEAQ    3(R11)(R10*1), CX
+	MOVQ    80(SP), BX
+	INCQ    BX
+	MOVQ    BX, R9
+	SHRQ    $0x03, R9
+	LEAQ    6(SI)(R9*4), SI
 	CMPL    DX, $0x00040000
-	CMOVQCC R11, R9
+	CMOVQCS DI, BX
+	MOVQ    BX, 80(SP)
+	CMPL    DX, $0x00040000
+	CMOVQCC R11, CX
 	CMOVQCS R8, R12
-	CMOVQCS DI, CX
 	CMOVQCS R8, SI
-	MOVQ    R9, 56(SP)
+	MOVQ    CX, 56(SP)
 	MOVQ    R12, 24(SP)
-	MOVQ    CX, 80(SP)
+	JMP     a_step
+
+a_large:
+	LEAQ 20(BX), DX
+	CMPQ R8, DX
+	JNE  a_extended
+
+a_extend:
+	CMPQ R8, 40(SP)
+	JA   a_extended
+	MOVQ R8, BX
+	SUBQ R9, BX
+	MOVQ (R8), DX
+	XORQ (BX), DX
+	JNZ  a_differs
+	ADDQ $+8, CX
+	ADDQ $+8, R8
+	JMP  a_extend
+
+a_differs:
+	TZCNTQ DX, DX
+	SHRQ   $0x03, DX
+	ADDQ   DX, CX
+	ADDQ   DX, R8
+
+a_extended:
+	MOVQ    R10, DX
+	SHRQ    $0x07, DX
+	MOVQ    CX, BX
+	SHRQ    $0x07, BX
+	ADDQ    BX, DX
+	ADDQ    R10, DX
+	ADDQ    R11, DX
+	CMPQ    DX, 64(SP)
+	JA      a_full
+	MOVL    $0x0000000f, SI
+	MOVQ    R10, DX
+	CMPQ    DX, SI
+	CMOVQHI SI, DX
+	SHLQ    $0x04, DX
+	MOVQ    CX, BX
+	CMPQ    BX, SI
+	CMOVQHI SI, BX
+	ORQ     BX, DX
+	MOVB    DL, (R11)
+	INCQ    R11
+	MOVQ    R10, DX
+	SUBQ    $+15, DX
+	JB      a_literals_counted
+
+a_literals_count:
+	CMPQ DX, $0x000000ff
+	JB   a_literals_last
+	MOVB $0xff, (R11)
+	INCQ R11
+	SUBQ $0x000000ff, DX
+	JMP  a_literals_count
+
+a_literals_last:
+	MOVB DL, (R11)
+	INCQ R11
+
+a_literals_counted:
+	MOVQ 24(SP), DX
+	MOVQ R11, BX
+	ADDQ R10, R11
+
+a_copy:
+	MOVUPS (DX), X0
+	MOVUPS X0, (BX)
+	ADDQ   $+16, DX
+	ADDQ   $+16, BX
+	CMPQ   BX, R11
+	JB     a_copy
+	MOVW   R9, (R11)
+	ADDQ   $+2, R11
+	SUBQ   $+15, CX
+	JB     a_match_counted
+
+a_match_count:
+	CMPQ CX, $0x000000ff
+	JB   a_match_last
+	MOVB $0xff, (R11)
+	INCQ R11
+	SUBQ $0x000000ff, CX
+	JMP  a_match_count
+
+a_match_last:
+	MOVB CL, (R11)
+	INCQ R11
+
+a_match_counted:
+	MOVQ R11, 56(SP)
+	MOVQ R8, SI
+	MOVQ SI, 24(SP)
+	MOVQ DI, 80(SP)
+	JMP  a_step
+
+end:
+	MOVQ a+0(FP), AX
+	MOVQ 56(SP), CX
+	SUBQ (AX), CX
+	MOVQ CX, 72(AX)
+	MOVQ (SP), CX
+	SUBQ CX, SI
+	MOVQ SI, 56(AX)
+	MOVQ 16(SP), DX
+	SUBQ CX, DX
+	MOVQ DX, 48(AX)
+	MOVQ 24(SP), DX
+	SUBQ CX, DX
+	MOVQ DX, 64(AX)
+	MOVQ 80(SP), CX
+	MOVQ CX, 80(AX)
+	RET
+
+a_slow:
+	CMPQ    SI, 32(SP)
+	JA      end
+	MOVQ    72(SP), CX
+	PCMPEQW X0, X0
+	PSLLW   $0x0f, X0
+	MOVL    $0x00000400, DX
+
+a_slide:
+	MOVUPS  (CX), X1
+	PSUBUSW X0, X1
+	MOVUPS  X1, (CX)
+	ADDQ    $0x10, CX
+	DECL    DX
+	JNZ     a_slide
+	MOVQ    16(SP), CX
+	ADDQ    $0x00008000, CX
+	MOVQ    CX, 16(SP)
+	LEAQ    65532(CX), CX
+	CMPQ    CX, 32(SP)
+	CMOVQHI 32(SP), CX
+	MOVQ    CX, 48(SP)
+	JMP     a_step
+
+a_full:
+	MOVQ a+0(FP), CX
+	MOVQ (CX), CX
+	DECQ CX
+	MOVQ CX, 56(SP)
+	JMP  end
+
+// func runThorough(a *byte)
+// Requires: AVX, BMI, CMOV, LZCNT, SSE, SSE2
+TEXT ·runThorough(SB), NOSPLIT, $88-8
+	MOVQ    $0x1bbcdcbb00000000, AX
+	MOVQ    a+0(FP), CX
+	MOVQ    (CX), DX
+	MOVQ    72(CX), BX
+	ADDQ    DX, BX
+	MOVQ    BX, 56(SP)
+	ADDQ    8(CX), DX
+	SUBQ    $+40, DX
+	MOVQ    DX, 64(SP)
+	MOVQ    24(CX), DX
+	MOVQ    DX, (SP)
+	LEAQ    8(DX), BX
+	MOVQ    BX, 8(SP)
+	MOVQ    32(CX), BX
+	LEAQ    -16(DX)(BX*1), BX
+	MOVQ    BX, 40(SP)
+	LEAQ    -32(BX), BX
+	MOVQ    BX, 32(SP)
+	MOVQ    64(CX), BX
+	ADDQ    DX, BX
+	MOVQ    BX, 24(SP)
+	MOVQ    80(CX), BX
+	MOVQ    BX, 80(SP)
+	MOVQ    48(CX), BX
+	ADDQ    DX, BX
+	MOVQ    BX, 16(SP)
+	MOVQ    56(CX), SI
+	ADDQ    DX, SI
+	LEAQ    88(CX), CX
+	MOVQ    CX, 72(SP)
+	LEAQ    65532(BX), CX
+	CMPQ    CX, 32(SP)
+	CMOVQHI 32(SP), CX
+	MOVQ    CX, 48(SP)
+
+a_step:
+	CMPQ SI, 48(SP)
+	JA   a_slow
+	MOVQ 16(SP), CX
+
+	// Look up and remember the next positions.
+	MOVQ    72(SP), DX
+	MOVQ    SI, BX
+	SUBQ    CX, BX
+	MOVQ    AX, DI
+	IMULQ   (SI), DI
+	SHRQ    $0x33, DI
+	MOVWLZX (DX)(DI*2), R8
+	MOVW    BX, (DX)(DI*2)
+	INCL    BX
+	MOVQ    AX, DI
+	IMULQ   1(SI), DI
+	SHRQ    $0x33, DI
+	MOVWLZX (DX)(DI*2), R9
+	MOVW    BX, (DX)(DI*2)
+	LEAQ    65536(R9), R9
+	INCL    BX
+	MOVQ    AX, DI
+	IMULQ   2(SI), DI
+	SHRQ    $0x33, DI
+	MOVWLZX (DX)(DI*2), R10
+	MOVW    BX, (DX)(DI*2)
+	LEAQ    131072(R10), R10
+	INCL    BX
+	MOVQ    AX, DI
+	IMULQ   3(SI), DI
+	SHRQ    $0x33, DI
+	MOVWLZX (DX)(DI*2), R11
+	MOVW    BX, (DX)(DI*2)
+	LEAQ    196608(R11), R11
+
+	// The first that matches.
+	MOVL    $0x00040008, DX
+	MOVL    3(SI), BX
+	CMPL    BX, -196608(CX)(R11*1)
+	CMOVQEQ R11, DX
+	MOVL    2(SI), BX
+	CMPL    BX, -131072(CX)(R10*1)
+	CMOVQEQ R10, DX
+	MOVL    1(SI), BX
+	CMPL    BX, -65536(CX)(R9*1)
+	CMOVQEQ R9, DX
+	MOVL    (SI), BX
+	CMPL    BX, (CX)(R8*1)
+	CMOVQEQ R8, DX
+	MOVL    DX, BX
+	SHRL    $0x10, BX
+	ADDQ    SI, BX
+	MOVWLZX DX, DI
+	ADDQ    CX, DI
+
+	// How far the match goes on, up to 16 bytes.
+	VMOVDQU   4(BX), X0
+	VPCMPEQB  4(DI), X0, X0
+	VPMOVMSKB X0, CX
+	NOTL      CX
+	TZCNTL    CX, CX
+
+	// Where the match ends, which does not wait for where it begins.
+	LEAQ 4(BX)(CX*1), R8
+	MOVQ BX, R9
+	SUBQ DI, R9
+
+	// How far back it goes.
+	MOVQ    BX, R10
+	SUBQ    24(SP), R10
+	CMPQ    DI, 8(SP)
+	JB      a_begun
+	MOVQ    -8(BX), R11
+	XORQ    -8(DI), R11
+	LZCNTQ  R11, R11
+	SHRQ    $0x03, R11
+	CMPQ    R11, R10
+	CMOVQHI R10, R11
+	SUBQ    R11, R10
+	ADDQ    R11, CX
+
+a_begun:
+	// Write it.
+	XORL    DI, DI
+	CMPL    DX, $0x00040000
+	CMOVQCC DI, R10
+	CMOVQCC DI, CX
+	MOVQ    56(SP), R11
+	CMPQ    R11, 64(SP)
+	JA      a_full
+	CMPQ    R10, $+15
+	JAE     a_large
+	CMPQ    CX, $+15
+	JAE     a_large
+	MOVQ    24(SP), DI
+	MOVQ    R10, BX
+	SHLQ    $0x04, BX
+	ORQ     CX, BX
+	MOVB    BL, (R11)
+	MOVUPS  (DI), X0
+	MOVUPS  X0, 1(R11)
+	MOVW    R9, 1(R11)(R10*1)
+
+	// Go on behind the match, or further and further away.
+	LEAQ    3(R11)(R10*1), CX
+	ADDQ    $+4, SI
+	CMPL    DX, $0x00040000
+	CMOVQCC R11, CX
+	CMOVQCS R8, DI
+	CMOVQCS R8, SI
+	MOVQ    CX, 56(SP)
+	MOVQ    DI, 24(SP)
 	JMP     a_step
 
 a_large:
@@ -484,20 +783,21 @@ a_begun:
 	MOVW    R10, 1(R12)(R11*1)
 
 	// Go on behind the match, or further and further away.
-	MOVQ    80(SP), CX
-	LEAQ    3(R12)(R11*1), R10
-	INCQ    CX
-	MOVQ    CX, BX
-	SHRQ    $0x03, BX
-	LEAQ    6(SI)(BX*4), SI
+	LEAQ    3(R12)(R11*1), CX
+	MOVQ    80(SP), BX
+	INCQ    BX
+	MOVQ    BX, R10
+	SHRQ    $0x03, R10
+	LEAQ    6(SI)(R10*4), SI
 	CMPL    DX, $0x00040000
-	CMOVQCC R12, R10
+	CMOVQCS R8, BX
+	MOVQ    BX, 80(SP)
+	CMPL    DX, $0x00040000
+	CMOVQCC R12, CX
 	CMOVQCS R9, R13
-	CMOVQCS R8, CX
 	CMOVQCS R9, SI
-	MOVQ    R10, 56(SP)
+	MOVQ    CX, 56(SP)
 	MOVQ    R13, 24(SP)
-	MOVQ    CX, 80(SP)
 	JMP     b_step
 
 a_large:
@@ -700,20 +1000,21 @@ b_begun:
 	MOVW    R10, 1(R12)(R11*1)
 
 	// Go on behind the match, or further and further away.
-	MOVQ    168(SP), CX
-	LEAQ    3(R12)(R11*1), R10
-	INCQ    CX
-	MOVQ    CX, BX
-	SHRQ    $0x03, BX
-	LEAQ    6(DI)(BX*4), DI
+	LEAQ    3(R12)(R11*1), CX
+	MOVQ    168(SP), BX
+	INCQ    BX
+	MOVQ    BX, R10
+	SHRQ    $0x03, R10
+	LEAQ    6(DI)(R10*4), DI
 	CMPL    DX, $0x00040000
-	CMOVQCC R12, R10
+	CMOVQCS R8, BX
+	MOVQ    BX, 168(SP)
+	CMPL    DX, $0x00040000
+	CMOVQCC R12, CX
 	CMOVQCS R9, R13
-	CMOVQCS R8, CX
 	CMOVQCS R9, DI
-	MOVQ    R10, 144(SP)
+	MOVQ    CX, 144(SP)
 	MOVQ    R13, 112(SP)
-	MOVQ    CX, 168(SP)
 	JMP     a_step
 
 b_large:

@@ -46,7 +46,7 @@ type lz4Stream struct {
 	skip     int // futile steps since the last match
 	table    lz4Table
 
-	thorough bool // look everywhere; only runPortable does
+	thorough bool // look everywhere
 }
 
 // start begins to compress src into dst.

@@ -95,6 +95,10 @@ func checkBlock(t *testing.T, room int, src []byte, companion *lz4Stream) {
 			t.Fatalf("%d bytes into %d, %s: a block of %d bytes, portable %d", len(src), room, name, len(other), len(block))
 		}
 	}
+	block = compressed(t, s, room, src, func() { s.thorough = true; s.runPortable() })
+	if other := compressed(t, s, room, src, func() { s.thorough = true; s.run() }); !bytes.Equal(other, block) {
+		t.Fatalf("%d bytes into %d, thorough: a block of %d bytes, portable %d", len(src), room, len(other), len(block))
+	}
 }
 
 // TestLZ4Block also runs a second stream, over all sources in turn, beside the one

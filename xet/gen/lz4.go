@@ -39,6 +39,8 @@ type stream struct {
 	pos   reg.GPVirtual
 	prime reg.GPVirtual
 
+	thorough bool
+
 	first, base, anchor, limit, matchEnd Mem // in src
 	until                                Mem // how far pos may go before the table must slide
 	out, outLast                         Mem // in dst, the end and how far it may be for a sequence
@@ -55,19 +57,25 @@ type stream struct {
 func lz4() {
 	TEXT("runOne", NOSPLIT, "func(a *byte)")
 	Doc("runOne is run, for processors with AVX, BMI1 and LZCNT.")
-	run("a")
+	run(false, "a")
+	TEXT("runThorough", NOSPLIT, "func(a *byte)")
+	Doc("runThorough is runOne of a stream that is thorough.")
+	run(true, "a")
 	TEXT("runTwo", NOSPLIT, "func(a, b *byte)")
 	Doc("runTwo is run of two streams, until one is done, for processors with AVX, BMI1 and LZCNT.")
-	run("a", "b")
+	run(false, "a", "b")
 }
 
-func run(names ...string) {
+func run(thorough bool, names ...string) {
 	Pragma("noescape")
-	multiplier := GP64()
-	MOVQ(U64(prime&(1<<64-1)), multiplier)
+	multiplier, factor := GP64(), uint64(prime&(1<<64-1))
+	if thorough {
+		factor <<= 8 // four bytes, not five
+	}
+	MOVQ(U64(factor), multiplier)
 	var streams []*stream
 	for _, name := range names {
-		s := &stream{name: name, prime: multiplier}
+		s := &stream{name: name, prime: multiplier, thorough: thorough}
 		for _, local := range []*Mem{&s.first, &s.backFrom, &s.base, &s.anchor, &s.limit, &s.matchEnd, &s.until, &s.out, &s.outLast, &s.table, &s.skip} {
 			*local = AllocLocal(8)
 		}
@@ -245,20 +253,19 @@ func (s *stream) step(next string) {
 	MOVW(dist.As16(), Mem{Base: out, Index: lit, Scale: 1, Disp: 1})
 
 	Comment("Go on behind the match, or further and further away.")
-	skip, ahead, end := read(s.skip), GP64(), GP64()
+	end := GP64()
 	LEAQ(Mem{Base: out, Index: lit, Scale: 1, Disp: 3}, end)
-	INCQ(skip)
-	MOVQ(skip, ahead)
-	SHRQ(U8(skipLog), ahead)
-	LEAQ(Mem{Base: s.pos, Index: ahead, Scale: lanes, Disp: stride}, s.pos)
+	if s.thorough {
+		ADDQ(I8(lanes), s.pos)
+	} else {
+		s.leap(none, found)
+	}
 	CMPL(found.As32(), U32(lanes<<16))
 	CMOVQCC(out, end)
 	CMOVQCS(behind, anchor)
-	CMOVQCS(none, skip)
 	CMOVQCS(behind, s.pos)
 	MOVQ(end, s.out)
 	MOVQ(anchor, s.anchor)
-	MOVQ(skip, s.skip)
 	JMP(LabelRef(next))
 
 	s.mark("large")
@@ -268,6 +275,18 @@ func (s *stream) step(next string) {
 	MOVQ(s.pos, s.anchor)
 	MOVQ(none, s.skip)
 	JMP(LabelRef(next))
+}
+
+// leap goes on as if the step had been futile, but counts only if it was.
+func (s *stream) leap(none, found reg.GPVirtual) {
+	skip, ahead := read(s.skip), GP64()
+	INCQ(skip)
+	MOVQ(skip, ahead)
+	SHRQ(U8(skipLog), ahead)
+	LEAQ(Mem{Base: s.pos, Index: ahead, Scale: lanes, Disp: stride}, s.pos)
+	CMPL(found.As32(), U32(lanes<<16))
+	CMOVQCS(none, skip)
+	MOVQ(skip, s.skip)
 }
 
 // probe looks up lanes positions and returns the number of the first that
