@@ -174,20 +174,25 @@ func (m *Model) read() error {
 
 // adapt puts the adapters over the checkpoint.
 func (m *Model) adapt(list []AdapterOptions) error {
-	if m.checkpoint.GGUF != nil && len(list) > 0 {
-		return fmt.Errorf("%w: an adapter over a GGUF file, whose weights are in another order than the adapter's; open the safetensors folder", ErrUnsupported)
-	}
 	for i, o := range list {
 		a, err := adapter.Open(o.Path, filepath.Base(o.Path), o.Merge)
 		if err != nil {
 			return err
 		}
 		m.adapters = append(m.adapters, a)
+		if m.checkpoint.GGUF != nil && len(a.Saved.Names()) > 0 {
+			return fmt.Errorf("%w: an adapter with whole tensors (%s) over a GGUF file, whose tensors are in another order; open the safetensors folder",
+				ErrUnsupported, a.Saved.Names()[0])
+		}
 		if !o.Merge {
 			m.applied = append(m.applied, i)
 		}
 	}
-	m.checkpoint = m.checkpoint.With(m.adapters...)
+	c, err := m.checkpoint.With(m.adapters...)
+	if err != nil {
+		return err
+	}
+	m.checkpoint = c
 	return nil
 }
 

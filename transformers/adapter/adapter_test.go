@@ -51,7 +51,11 @@ func open(t *testing.T, model string, merge bool, names ...string) *checkpoint.C
 		t.Cleanup(func() { a.Saved.Close() })
 		all = append(all, a)
 	}
-	return c.With(all...)
+	c, err = c.With(all...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
 }
 
 func last(t *testing.T, m parity.Decoder, prompt []uint32, adapters ...int) []float32 {

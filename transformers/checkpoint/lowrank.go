@@ -1,8 +1,11 @@
 package checkpoint
 
 import (
+	"encoding/json"
 	"fmt"
+	"maps"
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/pantryhub/pantry/internal/kernel"
@@ -38,10 +41,64 @@ type Adapter struct {
 }
 
 // With is the checkpoint with adapters, whose order gives their numbers. They
-// stay open as long as the checkpoint.
-func (c *Checkpoint) With(adapters ...*Adapter) *Checkpoint {
+// stay open as long as the checkpoint. The error wraps ErrFormat.
+//
+// An adapter's layers are named, and their rows ordered, as in transformers.
+// Over a GGUF file of a llama, whose query and key rows are in another order,
+// the adapter's are put into that order.
+func (c *Checkpoint) With(adapters ...*Adapter) (*Checkpoint, error) {
 	changed := *c
 	changed.adapters = adapters
+	if c.GGUF == nil || len(adapters) == 0 {
+		return &changed, nil
+	}
+	var shape struct {
+		Interleaved bool `json:"gguf_rope_interleaved"`
+		HeadDim     int  `json:"head_dim"`
+		Hidden      int  `json:"hidden_size"`
+		Heads       int  `json:"num_attention_heads"`
+	}
+	if err := json.Unmarshal(c.Config, &shape); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrFormat, err)
+	}
+	if shape.HeadDim == 0 && shape.Heads > 0 {
+		shape.HeadDim = shape.Hidden / shape.Heads
+	}
+	if !shape.Interleaved {
+		return &changed, nil
+	}
+	if shape.HeadDim <= 0 || shape.HeadDim%2 != 0 {
+		return nil, fmt.Errorf("%w: heads of %d numbers", ErrFormat, shape.HeadDim)
+	}
+	changed.adapters = nil
+	for _, a := range adapters {
+		changed.adapters = append(changed.adapters, a.reordered(shape.HeadDim))
+	}
+	return &changed, nil
+}
+
+// reordered is the adapter for query and key rows in the order of GGUF.
+func (a *Adapter) reordered(dim int) *Adapter {
+	changed := *a
+	changed.Parts = maps.Clone(a.Parts)
+	for path, p := range a.Parts {
+		if !strings.HasSuffix(path, "self_attn.q_proj") && !strings.HasSuffix(path, "self_attn.k_proj") || p.B.Rows%dim != 0 {
+			continue
+		}
+		order, b := reorder(dim), make([]float32, p.B.Rows*p.B.Cols)
+		for i := range p.B.Rows {
+			p.B.Row(b[i*p.B.Cols:(i+1)*p.B.Cols], order(i))
+		}
+		if p.Magnitude != nil {
+			lengths := slices.Clone(p.Magnitude)
+			for i := range lengths {
+				lengths[i] = p.Magnitude[order(i)]
+			}
+			p.Magnitude = lengths
+		}
+		p.B = kernel.MatrixOf(b, p.B.Rows, p.B.Cols)
+		changed.Parts[path] = p
+	}
 	return &changed
 }
 
