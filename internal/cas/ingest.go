@@ -186,7 +186,7 @@ func (in *ingest) readAll(ctx context.Context, r io.Reader) (hub.SHA256, error) 
 	var cutter xet.Cutter
 	var cuts []xet.Cut
 	var adding ahead
-	defer adding.wait()
+	defer adding.stop()
 	buf, carried := blocks.Get().(*block), 0
 	defer func() { blocks.Put(buf) }()
 	for {

@@ -5,22 +5,42 @@ import (
 	"sync/atomic"
 )
 
-// ahead runs work in another goroutine, one piece at a time.
-type ahead struct{ done chan error }
+// ahead runs work in another goroutine, one piece at a time. That goroutine stays
+// until stop, so that its stack need not grow for each piece.
+type ahead struct {
+	work chan func() error
+	done chan error
+	busy bool
+}
 
 func (a *ahead) begin(work func() error) {
-	done := make(chan error, 1)
-	a.done = done
-	go func() { done <- work() }()
+	if a.work == nil {
+		a.work, a.done = make(chan func() error), make(chan error, 1)
+		go func() {
+			for work := range a.work {
+				a.done <- work()
+			}
+		}()
+	}
+	a.busy = true
+	a.work <- work
 }
 
 // wait returns the error of the work that was begun last, once.
 func (a *ahead) wait() (err error) {
-	if a.done != nil {
+	if a.busy {
 		err = <-a.done
-		a.done = nil
+		a.busy = false
 	}
 	return err
+}
+
+// stop waits and ends the goroutine.
+func (a *ahead) stop() {
+	a.wait()
+	if a.work != nil {
+		close(a.work)
+	}
 }
 
 // crew lends idle processors to uploads. When there are none, each upload gets
