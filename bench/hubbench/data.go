@@ -20,6 +20,8 @@ const (
 	random  dataKind = "random"  // nothing compresses it
 	weights dataKind = "weights" // bfloat16 of a normal distribution, as in checkpoints
 	lines   dataKind = "lines"   // JSON lines of words and numbers
+	twos    dataKind = "2-bit"   // weights quantised to 2 bits, which save a little
+	fours   dataKind = "4-bit"   // weights quantised to 4 bits, which save nothing
 )
 
 // dataFile is a file of synthetic content below Work.
@@ -81,6 +83,10 @@ func generate(w io.Writer, kind dataKind, size int64, seed uint64) error {
 		fill = fillWeights(seed)
 	case lines:
 		fill = fillLines(seed)
+	case twos:
+		fill = fillQuantised(seed, 2)
+	case fours:
+		fill = fillQuantised(seed, 4)
 	default:
 		source := noise(seed)
 		fill = func(p []byte) { source.Read(p) }
@@ -117,21 +123,38 @@ func fillWeights(seed uint64) func([]byte) {
 	}
 }
 
-// fillLines yields JSON lines, cut anywhere.
-func fillLines(seed uint64) func([]byte) {
-	source := rand.New(noise(seed))
+// fillQuantised yields weights in blocks of a scale and 32 numbers.
+func fillQuantised(seed uint64, bits int) func([]byte) {
+	fill := fillWeights(seed)
+	tensor := make([]byte, 1<<20)
+	return fillFrom(func() []byte {
+		fill(tensor)
+		return quantise(tensor, bits)
+	})
+}
+
+// fillFrom yields what next yields, cut anywhere.
+func fillFrom(next func() []byte) func([]byte) {
 	var rest []byte
-	id := 0
 	return func(p []byte) {
 		for len(p) > 0 {
 			if len(rest) == 0 {
-				id++
-				rest = appendLine(nil, source, id)
+				rest = next()
 			}
 			n := copy(p, rest)
 			p, rest = p[n:], rest[n:]
 		}
 	}
+}
+
+// fillLines yields JSON lines.
+func fillLines(seed uint64) func([]byte) {
+	source := rand.New(noise(seed))
+	id := 0
+	return fillFrom(func() []byte {
+		id++
+		return appendLine(nil, source, id)
+	})
 }
 
 func appendLine(dst []byte, source *rand.Rand, id int) []byte {
