@@ -1,7 +1,9 @@
 package checkpoint
 
 import (
+	"fmt"
 	"io"
+	"runtime/debug"
 	"time"
 )
 
@@ -26,3 +28,24 @@ func (m mapping) ReadAt(p []byte, at int64) (int, error) {
 }
 
 func (m mapping) close() error { return m.unmap() }
+
+// faults makes an error of what happens when another program cuts a mapped file
+// short, which would end the program: defer faults(&err)().
+func faults(err *error) func() {
+	before := debug.SetPanicOnFault(true)
+	return func() {
+		debug.SetPanicOnFault(before)
+		r := recover()
+		if r == nil {
+			return
+		}
+		fault, ok := r.(interface {
+			error
+			Addr() uintptr
+		})
+		if !ok {
+			panic(r)
+		}
+		*err = fmt.Errorf("%w: a file of the model became shorter: %w", ErrFormat, fault)
+	}
+}

@@ -61,6 +61,7 @@ const (
 // must not be called once networks are built, and cannot merge adapters
 // afterwards. err wraps ErrConvert, ErrFormat or the context's.
 func (c *Checkpoint) Quantize(ctx context.Context, o LoadOptions) (unkept, err error) {
+	defer faults(&err)()
 	if !o.Type.Quantised() {
 		return nil, fmt.Errorf("%w: %v is no quantised format", ErrConvert, o.Type)
 	}

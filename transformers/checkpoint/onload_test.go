@@ -3,6 +3,7 @@ package checkpoint_test
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"os"
 	"path/filepath"
@@ -300,6 +301,54 @@ func TestStoppedOnLoad(t *testing.T) {
 		if files, err := os.ReadDir(cache); err != nil || len(files) != 0 {
 			t.Errorf("left %v, %v", files, err)
 		}
+	}
+}
+
+// TestShorterOnLoad: a model that another program cuts short while it is read is
+// an error, and leaves nothing behind.
+func TestShorterOnLoad(t *testing.T) {
+	for _, cache := range []string{t.TempDir(), ""} {
+		dir := tiny{name: "m", kind: "llama", vocab: "llama2"}.folder(t, 1)
+		c, err := checkpoint.Open(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		o := checkpoint.LoadOptions{Type: kernel.Q8_0, Dir: cache}
+		o.Begin = func(int64) {
+			if err := os.Truncate(filepath.Join(dir, "model.safetensors"), 4096); err != nil {
+				t.Error(err)
+			}
+		}
+		if _, err := c.Quantize(t.Context(), o); !errors.Is(err, checkpoint.ErrFormat) {
+			t.Errorf("%q: %v", cache, err)
+		}
+		if cache == "" {
+			continue
+		}
+		if files, err := os.ReadDir(cache); err != nil || len(files) != 0 {
+			t.Errorf("left %v, %v", files, err)
+		}
+	}
+}
+
+// TestNotNumbersOnLoad: weights that are NaN or infinite stay so, or become some
+// number; nothing fails.
+func TestNotNumbersOnLoad(t *testing.T) {
+	dir := tiny{name: "m", kind: "llama", vocab: "llama2"}.folder(t, 1)
+	path := filepath.Join(dir, "model.safetensors")
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, bits := range []uint16{0x7fc0, 0x7f80, 0xff80} { // NaN, ∞, -∞ among the table's numbers
+		binary.LittleEndian.PutUint16(data[len(data)/2&^1+1000*i:], bits)
+	}
+	if err := os.WriteFile(path, data, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, typ := range []kernel.Type{kernel.Q8_0, kernel.Q4_0, kernel.Q4_K, kernel.Q5_K, kernel.Q6_K} {
+		quantised(t, dir, checkpoint.LoadOptions{Type: typ})
 	}
 }
 

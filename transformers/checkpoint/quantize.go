@@ -46,6 +46,7 @@ var mixedTypes = map[kernel.Type]uint32{kernel.Q4_K: 15, kernel.Q5_K: 17}
 // complete; memory stays at a few MB, whatever the model's size. The error
 // wraps ErrConvert, ErrFormat or the context's.
 func (c *Checkpoint) SaveGGUF(ctx context.Context, path string, o GGUFOptions) (err error) {
+	defer faults(&err)()
 	w, err := c.ggufWriter(ctx, o)
 	if err != nil {
 		return err
@@ -55,13 +56,14 @@ func (c *Checkpoint) SaveGGUF(ctx context.Context, path string, o GGUFOptions) (
 }
 
 // save writes the file under another name until it is complete and on the disk.
-func (w *ggufWriter) save(path string, mode fs.FileMode) (err error) {
+func (w *ggufWriter) save(path string, mode fs.FileMode) error {
 	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*"+unfinished)
 	if err != nil {
 		return err
 	}
-	defer func() {
-		if err != nil {
+	complete := false
+	defer func() { // also after a panic
+		if !complete {
 			f.Close()
 			os.Remove(f.Name())
 		}
@@ -78,7 +80,11 @@ func (w *ggufWriter) save(path string, mode fs.FileMode) (err error) {
 	if err := f.Close(); err != nil {
 		return err
 	}
-	return os.Rename(f.Name(), path)
+	if err := os.Rename(f.Name(), path); err != nil {
+		return err
+	}
+	complete = true
+	return nil
 }
 
 // unfinished is how the name of a file ends that is being written.
