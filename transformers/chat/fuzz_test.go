@@ -1,6 +1,7 @@
 package chat
 
 import (
+	"encoding/json"
 	"errors"
 	"os"
 	"path/filepath"
@@ -46,6 +47,45 @@ func FuzzTemplate(f *testing.F) {
 		}
 		if len(text) > smallLimits.Output {
 			t.Fatalf("Render wrote %d bytes", len(text))
+		}
+	})
+}
+
+// FuzzMessages: whatever a conversation holds, a real template renders it
+// within the limits or refuses it, and twice the same.
+func FuzzMessages(f *testing.F) {
+	paths, err := filepath.Glob("testdata/templates/*.jinja")
+	if err != nil || len(paths) == 0 {
+		f.Fatal("no templates", err)
+	}
+	var all []*Template
+	for i, p := range paths {
+		source, err := os.ReadFile(p)
+		if err != nil {
+			f.Fatal(err)
+		}
+		tmpl, err := Parse(string(source))
+		if err != nil {
+			f.Fatalf("%s: %v", p, err)
+		}
+		all = append(all, tmpl)
+		f.Add(uint8(i), false, []byte(`[{"role":"system","content":"Be short."},{"role":"user","content":[{"type":"text","text":"Hi"},{"type":"image"}]},{"role":"assistant","content":"<think>a</think>Yes"}]`), []byte(`null`))
+		f.Add(uint8(i), true, []byte(`[{"role":"user","content":"What?"},{"role":"assistant","content":null,"reasoning_content":"r","tool_calls":[{"id":"call12345","type":"function","function":{"name":"f","arguments":"{\"a\":[1.5,null]}"}}]},`+
+			`{"role":"tool","tool_call_id":"call12345","name":"f","content":"{\"x\":1}"}]`), []byte(`[{"type":"function","function":{"name":"f","description":"d","parameters":{"type":"object","properties":{"a":{"type":"array","items":{"type":"number"}}},"required":["a"]}}}]`))
+	}
+	f.Fuzz(func(t *testing.T, which uint8, next bool, messages, tools []byte) {
+		in := Input{AddGenerationPrompt: next, BOSToken: "<s>", EOSToken: "</s>", Now: time.Unix(1e9, 0).UTC(), Limits: smallLimits}
+		if json.Unmarshal(messages, &in.Messages) != nil || json.Unmarshal(tools, &in.Tools) != nil {
+			return
+		}
+		in.ContinueFinalMessage = !next && len(in.Messages)%2 == 0
+		tmpl := all[int(which)%len(all)]
+		text, err := tmpl.Render(in)
+		if len(text) > smallLimits.Output {
+			t.Fatalf("%d bytes were written", len(text))
+		}
+		if again, err2 := tmpl.Render(in); again != text || (err == nil) != (err2 == nil) {
+			t.Errorf("%s\ngives %q, %v\nand then %q, %v", messages, text, err, again, err2)
 		}
 	})
 }
