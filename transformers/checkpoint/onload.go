@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -215,21 +216,29 @@ func (c *Checkpoint) writeOnLoad(ctx context.Context, path, key string, plan []p
 	return w.save(path, 0o600)
 }
 
+// onloadName matches the names of files that Quantize writes; a finished one has
+// nothing behind ".gguf".
+var onloadName = regexp.MustCompile(`^\.?[0-9a-f]{32}\.gguf(\.[0-9]+` + regexp.QuoteMeta(unfinished) + `)?$`)
+
 // clean deletes what was not used for long, and what a killed process left. A
-// file that cannot be deleted, or that another process deletes, is left.
+// file that cannot be deleted, or that another process deletes, is left, and so
+// is what Quantize did not write: the folder may hold models too.
 func clean(dir string, now time.Time) {
 	files, err := os.ReadDir(dir)
 	if err != nil {
 		return
 	}
 	for _, f := range files {
+		name := onloadName.FindStringSubmatch(f.Name())
 		info, err := f.Info()
-		if err != nil || !info.Mode().IsRegular() {
+		if name == nil || err != nil || !info.Mode().IsRegular() {
 			continue
 		}
-		age := now.Sub(info.ModTime())
-		finished, begun := strings.HasSuffix(f.Name(), ".gguf"), strings.HasSuffix(f.Name(), unfinished)
-		if finished && age > unusedFor || begun && age > abandoned {
+		age, most := now.Sub(info.ModTime()), unusedFor
+		if name[1] != "" {
+			most = abandoned
+		}
+		if age > most {
 			os.Remove(filepath.Join(dir, f.Name()))
 		}
 	}

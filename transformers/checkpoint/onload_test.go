@@ -352,7 +352,8 @@ func TestNotNumbersOnLoad(t *testing.T) {
 	}
 }
 
-// TestCleanOnLoad: what nobody used for long goes when something new comes.
+// TestCleanOnLoad: what nobody used for long goes when something new comes, but
+// no file that was not made here: the folder may be one of models.
 func TestCleanOnLoad(t *testing.T) {
 	cache := t.TempDir()
 	dir := tiny{name: "m", kind: "llama", vocab: "llama2"}.folder(t, 1)
@@ -365,8 +366,10 @@ func TestCleanOnLoad(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	old, young := strings.Repeat("0a", 16)+".gguf", strings.Repeat("1b", 16)+".gguf"
 	for name, by := range map[string]time.Duration{
-		"old.gguf": 31 * day, "young.gguf": 29 * day, ".x.gguf.1.tmp": 2 * day, ".y.gguf.1.tmp": time.Hour, "notes.txt": 400 * day,
+		old: 31 * day, young: 29 * day, "." + old + ".1.tmp": 2 * day, "." + young + ".1.tmp": time.Hour,
+		"notes.txt": 400 * day, "llama-Q8_0.gguf": 400 * day, "download.tmp": 400 * day,
 	} {
 		write(t, cache, name, []byte("x"))
 		age(filepath.Join(cache, name), by)
@@ -382,12 +385,12 @@ func TestCleanOnLoad(t *testing.T) {
 	for _, f := range files {
 		names = append(names, f.Name())
 	}
-	for _, name := range []string{"young.gguf", ".y.gguf.1.tmp", "notes.txt", filepath.Base(used)} {
+	for _, name := range []string{young, "." + young + ".1.tmp", "notes.txt", "llama-Q8_0.gguf", "download.tmp", filepath.Base(used)} {
 		if !slices.Contains(names, name) {
 			t.Errorf("%s is gone", name)
 		}
 	}
-	if len(names) != 5 {
+	if len(names) != 7 {
 		t.Errorf("left %v", names)
 	}
 }
