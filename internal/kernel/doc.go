@@ -31,8 +31,21 @@
 // keep the tile's rows in the first cache, blocks of rows of w stay in the second
 // while all rows of x pass, and are the parts that threads take.
 //
-// The order in which a sum is taken depends on the columns alone: a row of x has
-// the same result in any batch and on any number of threads, bit by bit.
+// With 128 rows of x and more, x no longer stays in the second cache, and AVX-512
+// packs the weight instead (panel_amd64.go): 48 rows become a panel in which lanes
+// are rows, so that a number of x times three vectors of the panel adds to three
+// vectors of results, nothing is summed across lanes, and a tile of 8 rows of x is
+// prefetched while the one before is multiplied. Four panels of up to 768 columns
+// are packed at a time and stay in the second cache, so there is no second copy of
+// the weights. On a Zen 4 core that has 118 GFLOP/s, 2048 rows of x are
+// multiplied at 103 to 107 instead of 81 to 88, and the packing is 2 % of the time.
+//
+// The order in which a sum is taken depends on the columns alone, once with packed
+// weights and once without: among as few rows, or as many, a row of x has the same
+// result in any batch and on any number of threads, bit by bit.
+//
+// The thread that has written a block of results adds the bias and applies the
+// activation, while the block is in its cache.
 //
 // GemmNN, the weighted sum of rows, has tiles of as many sums; there one row of b
 // is multiplied by a number of each row of a.
