@@ -70,6 +70,9 @@ func (h headed) forward(ctx context.Context, inputs []tokenizers.Encoding, visit
 		if h.head != nil {
 			y = h.head.Forward(ws, y, in.Bounds)
 		}
+		if err := numbers(y.Data); err != nil {
+			return err
+		}
 		for i := range last - first {
 			lo, hi := i, i+1
 			if h.head == nil || h.head.Pooling == nn.PoolTokens {
@@ -78,6 +81,16 @@ func (h headed) forward(ctx context.Context, inputs []tokenizers.Encoding, visit
 			visit(first+i, y.Slice(lo, hi))
 		}
 		first = last
+	}
+	return nil
+}
+
+// numbers refuses the output of a network if a part of it is NaN.
+func numbers(y []float32) error {
+	for _, v := range y {
+		if v != v {
+			return ErrNotANumber
+		}
 	}
 	return nil
 }

@@ -82,6 +82,9 @@ func (p *FillMaskPipeline) Run(ctx context.Context, text string, o FillMaskParam
 		return nil, err
 	}
 	logits := p.head.Rows(ws, nn.Select(ws, hidden, masks)) // only the masks go through the large output layer
+	if err := numbers(logits.Data); err != nil {
+		return nil, err
+	}
 	for i, at := range masks {
 		choices, err := p.choose(encoded.IDs, at, len(masks) == 1, logits.Slice(i, i+1), targets, o.TopK)
 		if err != nil {

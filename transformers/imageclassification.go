@@ -115,6 +115,9 @@ func (p *ImageClassificationPipeline) Run(ctx context.Context, picture io.Reader
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrInput, err)
 	}
+	if err := numbers(logits.Data); err != nil {
+		return nil, err
+	}
 	scores := slices.Clone(logits.Data)
 	apply(scores)
 	if o.TopK == 0 {
@@ -201,6 +204,9 @@ func (p *ZeroShotImageClassificationPipeline) Run(ctx context.Context, picture i
 	scores := make([]float32, texts.Rows())
 	for i := range scores {
 		scores[i] = p.network.LogitScale() * kernel.Dot(embedding.Data, texts.Row(i))
+	}
+	if err := numbers(scores); err != nil {
+		return nil, err
 	}
 	kernel.Softmax(scores)
 	return ranked(slices.Clone(o.CandidateLabels), scores, 0), nil

@@ -29,6 +29,8 @@ var (
 	ErrInput = errors.New("invalid input")
 	// ErrClosed: the model was closed.
 	ErrClosed = errors.New("the model is closed")
+	// ErrNotANumber: the model computes NaN; its weights are damaged.
+	ErrNotANumber = generate.ErrNotANumber
 	// ErrInternal: a bug; the message says where.
 	ErrInternal = errors.New("internal error")
 )

@@ -12,7 +12,7 @@ import (
 var ErrNoToken = errors.New("generate: no token can come next")
 
 // ErrNotANumber says that the model's logits are not numbers.
-var ErrNotANumber = errors.New("generate: the model's logits are not numbers")
+var ErrNotANumber = errors.New("the model computes what is no number (NaN): its weights are damaged")
 
 // Mask is a constraint on the output, such as a JSON schema. It is told the
 // tokens that were chosen, and bans those that cannot come next.
