@@ -221,18 +221,23 @@ func (f *folder) tokenizer() (*Tokenizer, error) {
 // finish adds the tokens of the configuration and builds the tokenizer.
 func (f *folder) finish(c *chain) (*Tokenizer, error) {
 	v := c.model.vocabulary()
+	at := make(map[string]int, len(c.added)+len(f.added))
+	for i, t := range c.added {
+		at[t.Content] = i
+	}
 	for _, t := range f.added {
-		at := slices.IndexFunc(c.added, func(old AddedToken) bool { return old.Content == t.Content })
-		if at >= 0 {
-			c.added[at] = t
-		} else {
-			c.added = append(c.added, t)
+		if i, ok := at[t.Content]; ok {
+			c.added[i] = t
+			continue
 		}
+		at[t.Content] = len(c.added)
+		c.added = append(c.added, t)
 	}
 	c.special = f.merge(c.special)
 	for _, name := range []string{c.special.BOS, c.special.EOS, c.special.UNK, c.special.PAD, c.special.CLS, c.special.SEP, c.special.Mask} {
-		known := slices.ContainsFunc(c.added, func(t AddedToken) bool { return t.Content == name })
+		_, known := at[name]
 		if _, ok := v.find([]byte(name)); ok && !known && name != "" {
+			at[name] = len(c.added)
 			c.added = append(c.added, AddedToken{Content: name, Special: true})
 		}
 	}
