@@ -8,7 +8,8 @@
 // The words, from small to large:
 //
 //   - A chunk is 1 byte to 128 KiB of a file, cut where the content says so
-//     (Chunker), named by the keyed BLAKE3 of its bytes (ChunkHash).
+//     (Chunker), named by the keyed BLAKE3 of its bytes (ChunkHash). A Cutter
+//     does both, and the SHA-256 of the file, in one pass.
 //   - A xorb is a sequence of chunks, each compressed on its own (Encoder),
 //     named by a Merkle tree over its chunks (Aggregator). An Index says where
 //     its chunks are.

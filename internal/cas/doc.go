@@ -22,6 +22,6 @@
 // # Memory
 //
 // An upload holds a block that it is reading, the chunk list of its file (about
-// 60 bytes per chunk) and nothing else while it waits for its client. Xorbs under
-// way are in spool files.
+// 60 bytes per chunk), 40 KiB for the hashes of the chunk under way and nothing
+// else while it waits for its client. Xorbs under way are in spool files.
 package cas
