@@ -31,8 +31,8 @@ type knownFile struct {
 
 // Bounds of the files that are known.
 const (
-	maxKnown  = 1024
-	maxTarget = 1 << 10 // bytes of a URL
+	maxKnown = 1024
+	maxURL   = 1 << 10 // bytes of a host and a target
 )
 
 // knownFiles remembers what URLs of files name: most requests are for the next
@@ -55,7 +55,7 @@ func (k *knownFiles) get(key fileKey) *knownFile {
 }
 
 func (k *knownFiles) put(key fileKey, f *knownFile) {
-	if len(key.target) > maxTarget {
+	if len(key.host)+len(key.target) > maxURL {
 		return
 	}
 	k.mu.Lock()
