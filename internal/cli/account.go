@@ -147,6 +147,11 @@ func (c *orgAddCmd) Run(ctx context.Context, streams Streams) error {
 		return err
 	}
 	defer a.Close()
+	for _, name := range []string{c.Org, c.User} {
+		if _, err := account(ctx, a, name); err != nil {
+			return err
+		}
+	}
 	if err := a.Identity.AddMember(ctx, c.Org, c.User, c.Role); err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"os"
 	"strings"
@@ -99,6 +100,7 @@ func report(w io.Writer, err error) int {
 	if errors.Is(err, context.Canceled) {
 		return 130
 	}
+	w = forPeople(w) // a message may quote a file
 	var e *hub.Error
 	if errors.As(err, &e) && e.Code != hub.CodeInternal {
 		fmt.Fprintln(w, "pantry:", e.Message)
@@ -112,5 +114,10 @@ func report(w io.Writer, err error) int {
 // server.
 func openApp(ctx context.Context, s config.Storage, errs io.Writer) (*app.App, error) {
 	log := slog.New(slog.NewTextHandler(errs, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	return app.New(ctx, config.Config{Storage: s}, log)
+	_, missing := os.Stat(s.Data)
+	a, err := app.New(ctx, config.Config{Storage: s}, log)
+	if err == nil && s.Database == "" && errors.Is(missing, fs.ErrNotExist) {
+		fmt.Fprintf(errs, "pantry: there was no hub in %s, so one was made; --data names the folder of another\n", s.Data)
+	}
+	return a, err
 }

@@ -146,7 +146,7 @@ func (c *inspectCmd) describe(err error) error {
 }
 
 func (c *inspectCmd) print(out io.Writer, r *inspect.Report, commit string) error {
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	w := tabwriter.NewWriter(forPeople(out), 0, 0, 2, ' ', 0)
 	line := func(name, format string, args ...any) {
 		if text := fmt.Sprintf(format, args...); text != "" {
 			fmt.Fprintf(w, "%s\t%s\n", name, text)

@@ -56,7 +56,7 @@ type pipelineCmd struct {
 	Task       string `arg:"" help:"Task, such as text-classification or translation; see below."`
 	localModel `embed:""`
 	Inputs     []string `arg:"" optional:"" help:"Texts, or files of pictures; - reads the text from standard input."`
-	Labels     []string `env:"-" placeholder:"LABEL,…" help:"Labels to choose from, for the zero-shot tasks."`
+	Labels     []string `env:"-" placeholder:"LABEL" help:"Labels to choose from, for the zero-shot tasks."`
 	Parameters string   `env:"-" placeholder:"JSON" help:"Parameters of the task, with the names of Hugging Face's inference API."`
 	JSON       bool     `name:"json" env:"-" help:"Print JSON."`
 }
@@ -111,7 +111,7 @@ func (c *pipelineCmd) Run(ctx context.Context, streams Streams) error {
 		enc.SetEscapeHTML(false)
 		return enc.Encode(out)
 	}
-	return printOutput(streams.Out, out)
+	return printOutput(forPeople(streams.Out), out, inputs)
 }
 
 // parameters are those of --parameters, with --labels.
@@ -129,8 +129,8 @@ func (c *pipelineCmd) parameters() (json.RawMessage, error) {
 	return json.Marshal(all)
 }
 
-// printOutput prints what a task returns for people.
-func printOutput(w io.Writer, out any) error {
+// printOutput prints what a task returned for its inputs.
+func printOutput(w io.Writer, out any, inputs []string) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	switch out := out.(type) {
 	case transformers.TextGenerationOutput:
@@ -170,7 +170,7 @@ func printOutput(w io.Writer, out any) error {
 		}
 	case []transformers.TextRankingOutputElement:
 		for _, e := range out {
-			fmt.Fprintf(table, "%d\t%.4f\t%s\n", e.Index, e.Score, e.Text)
+			fmt.Fprintf(table, "%d\t%.4f\t%s\n", e.Index, e.Score, inputs[1+e.Index])
 		}
 	default: // vectors
 		return json.NewEncoder(w).Encode(out)

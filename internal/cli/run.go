@@ -11,7 +11,6 @@ import (
 	"os/signal"
 	"strings"
 	"time"
-	"unicode"
 
 	"golang.org/x/term"
 
@@ -124,15 +123,6 @@ func (t *talk) answer(ctx context.Context, text string) error {
 		fmt.Fprintln(t.notes, t.last)
 	}
 	return nil
-}
-
-// harmless drops the characters that a terminal obeys: what a model writes must
-// not move the cursor or rename the window.
-func harmless(r rune) rune {
-	if unicode.IsControl(r) && r != '\n' && r != '\t' {
-		return -1
-	}
-	return r
 }
 
 func (t *talk) history() []chat.Message {

@@ -15,7 +15,7 @@ import (
 // Storage says where state lives. It is all that commands beside a running
 // server need.
 type Storage struct {
-	Data     string `default:"./pantry-data" placeholder:"DIR" help:"Folder for everything that is kept locally. Made if it does not exist."`
+	Data     string `default:"./pantry-data" placeholder:"DIR" help:"Folder for everything that is kept locally. Made if it does not exist. Default: ${default}."`
 	Database string `placeholder:"URL" help:"Database: sqlite:PATH or postgres://USER:PASSWORD@HOST/NAME. Default: sqlite in the data folder."`
 	Bucket   string `placeholder:"DIR|URL" help:"Where large files are kept: a folder, or s3://BUCKET/PREFIX?endpoint=URL&region=NAME with credentials from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY. Default: a folder in the data folder."`
 }
@@ -24,15 +24,15 @@ type Storage struct {
 type Config struct {
 	Storage `embed:""`
 
-	Listen         string   `default:"localhost:7272" placeholder:"ADDR" help:"Address to listen on. Use :7272 to be reached from other machines."`
+	Listen         string   `default:"localhost:7272" placeholder:"ADDR" help:"Address to listen on. Use :7272 to be reached from other machines. Default: ${default}."`
 	PublicURL      string   `name:"public-url" placeholder:"URL" help:"Address that people and clients use, such as https://hub.example.org. Default: whatever host a client used to get here."`
-	TrustedProxies []string `name:"trusted-proxies" placeholder:"ADDR,…" help:"Addresses or prefixes (10.0.0.0/8) of proxies in front of the hub, whose X-Forwarded-For is believed. Rate limits are per client address."`
+	TrustedProxies []string `name:"trusted-proxies" placeholder:"ADDR" help:"Addresses or prefixes (10.0.0.0/8) of proxies in front of the hub, whose X-Forwarded-For is believed. Rate limits are per client address."`
 	SignUp         bool     `name:"sign-up" default:"true" negatable:"" help:"Let anybody who can reach the hub make an account."`
 
-	CacheSize int64 `name:"cache-size" default:"10000000000" placeholder:"BYTES" help:"Disk in the data folder for copies of files that are downloaded often, so that they need not be inflated or fetched each time. They leave 5 GB, or a tenth of a small disk, free. 0 keeps none."`
+	CacheSize int64 `name:"cache-size" default:"10000000000" placeholder:"BYTES" help:"Disk in the data folder for copies of files that are downloaded often, so that they need not be inflated or fetched each time. They leave 5 GB, or a tenth of a small disk, free. 0 keeps none. Default: ${default}."`
 
-	LFSMultipartAbove int64 `name:"lfs-multipart-above" default:"5000000000" placeholder:"BYTES" help:"Split LFS uploads over this size into parts, for clients that can. Lower it behind a proxy that limits request bodies."`
-	LFSPartSize       int64 `name:"lfs-part-size" default:"100000000" placeholder:"BYTES" help:"Size of the parts."`
+	LFSMultipartAbove int64 `name:"lfs-multipart-above" default:"5000000000" placeholder:"BYTES" help:"Split LFS uploads over this size into parts, for clients that can. Lower it behind a proxy that limits request bodies. Default: ${default}."`
+	LFSPartSize       int64 `name:"lfs-part-size" default:"100000000" placeholder:"BYTES" help:"Size of the parts. Default: ${default}."`
 
 	LogLevel  string `default:"info" enum:"debug,info,warn,error" help:"Least severe messages to log: ${enum}."`
 	LogFormat string `default:"text" enum:"text,json" help:"Log as ${enum}."`
