@@ -3,6 +3,7 @@ package hub
 import (
 	"errors"
 	"fmt"
+	"path"
 	"strings"
 	"testing"
 )
@@ -110,6 +111,26 @@ func FuzzParsePath(f *testing.F) {
 		}
 		if p != s || strings.HasPrefix(p, "/") || strings.Contains("/"+p+"/", "/../") || strings.Contains(strings.ToLower("/"+p+"/"), "/.git/") {
 			t.Errorf("ParsePath(%q) = %q", s, p)
+		}
+	})
+}
+
+// FuzzParseRepoID: an id that is taken is a safe pair of path segments, and is
+// read back as itself.
+func FuzzParseRepoID(f *testing.F) {
+	for _, s := range []string{"ada/model", "gpt2", "a.b-c_d/e", "../x", "a/b/c", "A/.", "é/x", "a//b", "a/b.git"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		id, err := ParseRepoID(s)
+		if err != nil {
+			return
+		}
+		if back, err := ParseRepoID(id.String()); err != nil || back != id {
+			t.Errorf("%q is %v, which is %v, %v", s, id, back, err)
+		}
+		if path.Clean("/"+id.String()) != "/"+id.String() || strings.ContainsFunc(id.String(), func(c rune) bool { return c <= ' ' || c > '~' || strings.ContainsRune(`\?#%&:"<>`, c) }) {
+			t.Errorf("%q is taken", s)
 		}
 	})
 }
