@@ -358,20 +358,64 @@ func TestShutdownInTime(t *testing.T) {
 	}
 }
 
+// TestNextRange: requests that differ in their Range alone are told apart from
+// those that differ in more.
+func TestNextRange(t *testing.T) {
+	heads := []struct {
+		head  string
+		again bool
+		want  string // the Range
+	}{
+		{"GET /a HTTP/1.1\r\nHost: hub\r\nRange: bytes=0-1\r\nX: y\r\n\r\n", false, "bytes=0-1"},
+		{"GET /a HTTP/1.1\r\nHost: hub\r\nRange: bytes=1000-2000\r\nX: y\r\n\r\n", true, "bytes=1000-2000"},
+		{"GET /a HTTP/1.1\r\nHost: hub\r\nRange:\r\nX: y\r\n\r\n", true, ""},
+		{"GET /a HTTP/1.1\r\nHost: hub\r\nRange: bytes=5-\t\r\nX: y\r\n\r\n", true, "bytes=5-"},
+		{"GET /a HTTP/1.1\r\nHost: hub\r\nRange: bytes=5-\r\nX: z\r\n\r\n", false, "bytes=5-"},
+		{"GET /b HTTP/1.1\r\nHost: hub\r\nRange: bytes=6-\r\nX: z\r\n\r\n", false, "bytes=6-"},
+		{"GET /b HTTP/1.1\r\nHost: hub\r\nX: z\r\n\r\n", false, "none"},
+		{"GET /b HTTP/1.1\r\nHost: hub\r\nrange: 1\r\n\r\n", false, "1"},
+		{"GET /b HTTP/1.1\r\nHost: hub\r\nrange: 2\r\n\r\n", true, "2"},
+	}
+	var q request
+	for _, tt := range heads {
+		if got := q.again([]byte(tt.head)); got != tt.again {
+			t.Errorf("%q: again %v, want %v", tt.head, got, tt.again)
+		}
+		if !q.parse([]byte(tt.head)) {
+			t.Fatalf("%q is not taken", tt.head)
+		}
+		got := "none"
+		if values := q.header["Range"]; len(values) > 0 {
+			got = values[0]
+		}
+		if got != tt.want {
+			t.Errorf("%q: Range %q, want %q", tt.head, got, tt.want)
+		}
+	}
+}
+
 // FuzzRequest: a head that is taken means to net/http what it means to us, and
-// has no body.
+// has no body, whatever came before it on the connection.
 func FuzzRequest(f *testing.F) {
-	f.Add("GET /a/b/resolve/main/c?d=%20 HTTP/1.1\r\nHost: hub:1\r\nRange: bytes=0-1\r\nX-A: 1\r\nx-a: 2\r\n\r\n")
-	f.Add("HEAD //x HTTP/1.1\r\nHost: [::1]:80\r\nconnection: Keep-Alive\r\nA_b:\t\r\n\r\n")
-	f.Add("GET / HTTP/1.1\r\nHost: a\r\n b\r\n\r\n")
-	f.Add("GET /%zz HTTP/1.1\r\nHost: a\r\nHost: b\r\nTransfer-Encoding: chunked\r\n\r\n")
-	f.Fuzz(func(t *testing.T, text string) {
+	const before = "GET /a HTTP/1.1\r\nHost: hub\r\nRange: bytes=0-1\r\n\r\n"
+	f.Add(before, "GET /a/b/resolve/main/c?d=%20 HTTP/1.1\r\nHost: hub:1\r\nRange: bytes=0-1\r\nX-A: 1\r\nx-a: 2\r\n\r\n")
+	f.Add(before, "GET /a HTTP/1.1\r\nHost: hub\r\nRange: bytes=2-\r\n\r\n")
+	f.Add(before, "GET /a HTTP/1.1\r\nHost: hub\r\nRange: bytes=2-\r\nRange: bytes=3-\r\n\r\n")
+	f.Add(before, "GET /a HTTP/1.1\r\nHost: hub\r\nRange:\x01\r\n\r\n")
+	f.Add("GET /a HTTP/1.1\r\nHost: hub\r\nrange:1\r\nA: b\r\n\r\n", "GET /a HTTP/1.1\r\nHost: hub\r\nrange: \t2 \r\nA: b\r\n\r\n")
+	f.Add("", "HEAD //x HTTP/1.1\r\nHost: [::1]:80\r\nconnection: Keep-Alive\r\nA_b:\t\r\n\r\n")
+	f.Add("", "GET / HTTP/1.1\r\nHost: a\r\n b\r\n\r\n")
+	f.Add("", "GET /%zz HTTP/1.1\r\nHost: a\r\nHost: b\r\nTransfer-Encoding: chunked\r\n\r\n")
+	f.Fuzz(func(t *testing.T, before, text string) {
+		var q request
+		if head, _, ok := strings.Cut(before, "\r\n\r\n"); ok && q.parse([]byte(head+"\r\n\r\n")) {
+			q.build("")
+		}
 		end := strings.Index(text, "\r\n\r\n")
 		if end < 0 {
 			return
 		}
 		head := text[:end+4]
-		var q request
 		if !q.parse([]byte(head)) {
 			return
 		}
