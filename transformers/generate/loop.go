@@ -163,7 +163,9 @@ func (e *Engine) keep(s *sequence) {
 	if s.kv == nil || s.kv.Len() == 0 {
 		return // ended before
 	}
-	if n := s.kv.Len(); !e.stretched(n) {
+	// The angles are those of the prompt's whole length, also of one that was not
+	// run to its end.
+	if n := s.kv.Len(); !e.stretched(max(n, s.prompt)) {
 		e.prefix.put(s.request, s.sampler.IDs()[:n], s.kv, s.long)
 	}
 }

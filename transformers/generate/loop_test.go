@@ -207,3 +207,39 @@ func TestRunKeeps(t *testing.T) {
 		t.Errorf("no request: %v, %v", none, err)
 	}
 }
+
+// dynamic is a model whose angles depend on the length of texts over 20
+// tokens, and which ends the context behind its first pass.
+type dynamic struct {
+	generate.Model
+	end context.CancelFunc
+}
+
+func (dynamic) Stretched(length int) bool { return length > 20 }
+
+func (d dynamic) Forward(ws *nn.Workspace, b *nn.Batch) tensor.Tensor {
+	defer d.end()
+	return d.Model.Forward(ws, b)
+}
+
+// TestRunKeepsNoStretched: the beginning of a long text, of which no more was run,
+// is not taken for that of a short one.
+func TestRunKeepsNoStretched(t *testing.T) {
+	m, g, ws := tinyLlama(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	e := generate.NewExactEngine(dynamic{m, cancel}, 1<<30)
+	requests := []*generate.Request{{Prompt: g.Prompt, Config: greedy(1)}}
+	for range 63 { // so that the last pass of the prompt has 8 tokens
+		requests = append(requests, &generate.Request{Prompt: g.Prompt[:1], Config: greedy(1)})
+	}
+	if n := len(g.Prompt); n <= 20 || n-8 > 20 {
+		t.Fatalf("a prompt of %d tokens; want one that is long and whose first pass is not", n)
+	}
+	if _, err := e.Run(ctx, ws, requests...); !errors.Is(err, context.Canceled) {
+		t.Fatalf("canceled: %v", err)
+	}
+	r, err := e.Run(t.Context(), ws, &generate.Request{Prompt: g.Prompt[:20], Config: greedy(1)})
+	if err != nil || r[0].Reused != 0 {
+		t.Errorf("%d tokens of a long text are reused, %v", r[0].Reused, err)
+	}
+}
