@@ -187,6 +187,7 @@ func FuzzListing(f *testing.F) {
 	f.Add([]byte(`[{"type":"file","path":"a/b","size":5,"oid":"` + someCommit + `","lfs":{"oid":"` + sha256Hello + `","size":5}}]`))
 	f.Add([]byte(`[{"type":"file","path":"../x","size":5,"oid":"../y"}]`))
 	f.Add([]byte(`[{"type":"directory","path":"a"}]`))
+	f.Add([]byte(`[{"type":"file","path":"a","size":5,"oid":"` + someCommit + `","lfs":{"oid":"no-hash"}}]`)) // empty, it was made without a look at the id
 	f.Fuzz(func(t *testing.T, text []byte) {
 		top := t.TempDir()
 		cache := filepath.Join(top, "cache")

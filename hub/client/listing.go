@@ -124,10 +124,12 @@ func newEntry(t api.TreeEntry) (entry, error) {
 		return entry{}, err
 	}
 	e := entry{File: File{Path: t.Path, Size: t.Size, ETag: t.OID}, blob: t.OID, lfs: t.LFS, xet: t.XetHash}
+	_, err := hub.ParseOID(t.OID)
 	if t.LFS != nil {
 		e.ETag, e.Size = t.LFS.OID, t.LFS.Size
+		_, err = hub.ParseSHA256(t.LFS.OID)
 	}
-	if e.Size < 0 || !safeETag.MatchString(e.ETag) {
+	if e.Size < 0 || err != nil { // by any other id a file could not be verified, and an empty one is not even fetched
 		return entry{}, hub.Invalidf("the hub describes the file %q without a size or an id", t.Path)
 	}
 	return e, nil
