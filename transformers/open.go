@@ -268,8 +268,10 @@ func (m *Model) maxTokens() int {
 // id, by so many rows.
 var paddedPositions = map[string]int{"roberta": 1, "xlm-roberta": 1, "camembert": 1, "mpnet": 1}
 
-// hold keeps the weights mapped until release; the error is ErrClosed if they
-// no longer are, or Close waits for those that hold them.
+// hold keeps the weights mapped until release, which the same goroutine calls; the
+// error is ErrClosed if they no longer are, or Close waits for those that hold
+// them. A weight's file may be cut short by another program meanwhile: reading
+// it panics then, see recovered, and does not end the program.
 func (m *Model) hold() (release func(), err error) {
 	m.using.Lock()
 	defer m.using.Unlock()
@@ -277,7 +279,11 @@ func (m *Model) hold() (release func(), err error) {
 		return nil, ErrClosed
 	}
 	m.users.Add(1)
-	return m.users.Done, nil
+	faults := debug.SetPanicOnFault(true)
+	return func() {
+		debug.SetPanicOnFault(faults)
+		m.users.Done()
+	}, nil
 }
 
 // workspace lends the memory of forward passes, the first of which has begun,
@@ -289,10 +295,7 @@ func (m *Model) workspace(ctx context.Context) (ws *nn.Workspace, done func(), e
 	}
 	ws = m.workspaces.Get().(*nn.Workspace)
 	ws.Begin(ctx)
-	// A weight's file may be cut short by another program while it is mapped.
-	faults := debug.SetPanicOnFault(true)
 	return ws, func() {
-		debug.SetPanicOnFault(faults)
 		ws.Begin(context.Background()) // keeps nothing of the caller's
 		m.workspaces.Put(ws)
 		release()
