@@ -96,6 +96,9 @@ func (s *Server) serveKnown(w http.ResponseWriter, r *http.Request, f *knownFile
 		if rp, err = s.openAs(w, r, actor, f.route, authz.Read); rp == nil || err != nil {
 			return err
 		}
+		if rp.ID != f.rp.ID { // made anew under its name since the version was read
+			return hub.ErrRepoNotFound
+		}
 	}
 	return s.sendFile(w, r, rp, f)
 }

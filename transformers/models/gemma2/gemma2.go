@@ -18,10 +18,10 @@ import (
 // Config is config.json.
 type Config struct {
 	nn.DecoderConfig
-	HiddenActivation      string  `json:"hidden_activation"`
-	QueryPreAttnScalar    float64 `json:"query_pre_attn_scalar"`
-	AttnLogitSoftcapping  float32 `json:"attn_logit_softcapping"`
-	FinalLogitSoftcapping float32 `json:"final_logit_softcapping"`
+	HiddenActivation      string   `json:"hidden_activation"`
+	QueryPreAttnScalar    float64  `json:"query_pre_attn_scalar"`
+	AttnLogitSoftcapping  *float32 `json:"attn_logit_softcapping"`  // null: no cap
+	FinalLogitSoftcapping *float32 `json:"final_logit_softcapping"` // null: no cap
 }
 
 // Model is the network with its output layer.
@@ -39,7 +39,7 @@ type Model struct {
 func New(config json.RawMessage, w checkpoint.Weights) (*Model, error) {
 	c := Config{
 		DecoderConfig:    nn.DecoderConfig{RMSNormEps: 1e-6, HeadDim: 256, TieWordEmbeddings: true, SlidingWindow: 4096},
-		HiddenActivation: "gelu_pytorch_tanh", AttnLogitSoftcapping: 50, FinalLogitSoftcapping: 30,
+		HiddenActivation: "gelu_pytorch_tanh", AttnLogitSoftcapping: new(float32(50)), FinalLogitSoftcapping: new(float32(30)),
 	}
 	if err := c.Parse(config, &c); err != nil {
 		return nil, fmt.Errorf("gemma2: %w", err)
@@ -49,7 +49,9 @@ func New(config json.RawMessage, w checkpoint.Weights) (*Model, error) {
 		Decoder: nn.NewDecoder(c.DecoderConfig, w),
 		norm:    nn.NewRMSNorm(w.Sub("model.norm"), c.HiddenSize, c.RMSNormEps),
 		scale:   float32(math.Sqrt(float64(c.HiddenSize))),
-		cap:     c.FinalLogitSoftcapping,
+	}
+	if c.FinalLogitSoftcapping != nil {
+		m.cap = *c.FinalLogitSoftcapping
 	}
 	m.norm.Offset = c.NormOffset()
 	var err error
@@ -60,7 +62,9 @@ func New(config json.RawMessage, w checkpoint.Weights) (*Model, error) {
 	for i := range c.NumHiddenLayers {
 		a := c.Attention(i)
 		a.Scale = c.QueryScale(c.QueryPreAttnScalar)
-		a.SoftCap = c.AttnLogitSoftcapping
+		if c.AttnLogitSoftcapping != nil {
+			a.SoftCap = *c.AttnLogitSoftcapping
+		}
 		layer, err := nn.NewSandwichLayer(w.Sub("model").Layer("layers", i), &c.DecoderConfig, a, c.HiddenActivation)
 		if err != nil {
 			return nil, fmt.Errorf("gemma2: %w", err)

@@ -8,7 +8,7 @@ import (
 )
 
 func TestParity(t *testing.T) {
-	for _, name := range []string{"gemma2"} {
+	for _, name := range []string{"gemma2", "gemma2-uncapped"} {
 		t.Run(name, func(t *testing.T) { parity.CheckDecoder(t, name, gemma2.New) })
 	}
 }
