@@ -27,7 +27,7 @@ func (c *Checkpoint) convert(w *ggufWriter) error {
 		return err
 	}
 	w.Set("general.architecture", arch)
-	w.Set("general.name", filepath.Base(c.Dir))
+	w.Set("general.name", modelName(c.Dir))
 	k.write(w, arch)
 	if err := k.writeRope(w, arch); err != nil {
 		return err
@@ -204,4 +204,17 @@ func (t *templates) UnmarshalJSON(data []byte) error {
 		}
 	}
 	return nil
+}
+
+// modelName is what a model in a folder is called: the folder's name, or that of
+// the repository if the folder is a snapshot in Hugging Face's cache,
+// models--NAMESPACE--NAME/snapshots/COMMIT.
+func modelName(dir string) string {
+	snapshots, base := filepath.Split(filepath.Clean(dir))
+	repository, folder := filepath.Split(filepath.Clean(snapshots))
+	if id, ok := strings.CutPrefix(filepath.Base(repository), "models--"); ok && folder == "snapshots" {
+		parts := strings.Split(id, "--")
+		return parts[len(parts)-1]
+	}
+	return base
 }

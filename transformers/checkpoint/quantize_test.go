@@ -272,3 +272,28 @@ func TestConvertedEnds(t *testing.T) {
 		}
 	}
 }
+
+// TestConvertedName: a snapshot in Hugging Face's cache is called after its
+// repository, not after its commit.
+func TestConvertedName(t *testing.T) {
+	model := tiny{name: "m", kind: "llama", vocab: "llama3"}.folder(t, 1)
+	for folder, want := range map[string]string{
+		"models--ada--chat/snapshots/0123abc": "chat",
+		"models--chat/snapshots/0123abc":      "chat",
+		"chat/snapshots/7b":                   "7b",
+		"chat":                                "chat",
+	} {
+		dir := filepath.Join(t.TempDir(), folder)
+		if err := os.CopyFS(dir, os.DirFS(model)); err != nil {
+			t.Fatal(err)
+		}
+		c, err := checkpoint.Open(save(t, dir, checkpoint.GGUFOptions{Type: kernel.Q8_0}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		if got, _ := c.GGUF.Text("general.name"); got != want {
+			t.Errorf("%s is called %q, want %q", folder, got, want)
+		}
+	}
+}
