@@ -498,6 +498,7 @@ func TestParameters(t *testing.T) {
 		{"continuation", "text-generation", `{"temperature": -1}`},
 		{"continuation", "text-generation", `{"num_beams": 100000000}`},
 		{"summary", "summarization", `{"generate_parameters": {"top_p": 2}}`},
+		{"summary", "summarization", `{"generate_parameters": {"num_return_sequences": 2}}`},
 	} {
 		run, err := open(t, filepath.Join("testdata", c.dir)).Pipeline(c.task)
 		if err != nil {

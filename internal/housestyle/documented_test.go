@@ -4,6 +4,9 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"os"
+	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -146,5 +149,30 @@ const (
 	}
 	if want := "A Method Method3 F C D"; strings.Join(got, " ") != want {
 		t.Errorf("undocumented: %q, want %s", got, want)
+	}
+}
+
+// TestNamedTestsExist: what docs/models.md says is backed by tests that are there.
+func TestNamedTestsExist(t *testing.T) {
+	tests := map[string]bool{}
+	for _, s := range sources(t) {
+		for _, decl := range s.file.Decls {
+			if f, ok := decl.(*ast.FuncDecl); ok && s.isTest() {
+				tests[s.pkg+" "+f.Name.Name] = true
+			}
+		}
+	}
+	page, err := os.ReadFile(filepath.Join(root, "docs", "models.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	named := regexp.MustCompile("`([a-z0-9/]+ (?:Test|Fuzz)[A-Za-z0-9]+)`").FindAllSubmatch(page, -1)
+	if len(named) < 20 {
+		t.Errorf("docs/models.md names %d tests", len(named))
+	}
+	for _, n := range named {
+		if !tests[string(n[1])] {
+			t.Errorf("docs/models.md: there is no %s", n[1])
+		}
 	}
 }
