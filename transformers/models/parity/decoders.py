@@ -36,7 +36,7 @@ MODELS = {
         rope_type="longrope", rope_theta=10000.0, partial_rotary_factor=0.75, short_factor=[1.0, 1.1, 1.2, 1.3, 1.4, 1.5], long_factor=[1.0, 2.0, 3.0, 4.0, 5.0, 6.0],
         original_max_position_embeddings=20))),
     "gpt2": lambda: tf.GPT2LMHeadModel(tf.GPT2Config(vocab_size=96, n_embd=32, n_layer=2, n_head=4, n_positions=128, bos_token_id=1, eos_token_id=95)),
-    "gemma2-uncapped": lambda: tf.Gemma2ForCausalLM(tf.Gemma2Config(**COMMON, head_dim=16, sliding_window=6, query_pre_attn_scalar=1, attn_logit_softcapping=None,
+    "gemma2-uncapped": lambda: tf.Gemma2ForCausalLM(tf.Gemma2Config(**COMMON, head_dim=16, sliding_window=6, query_pre_attn_scalar=12, attn_logit_softcapping=None,
                                                                     final_logit_softcapping=None)),
 }
 
