@@ -14,6 +14,7 @@ import (
 	"github.com/pantryhub/pantry/gguf"
 	"github.com/pantryhub/pantry/hub"
 	"github.com/pantryhub/pantry/hub/client"
+	"github.com/pantryhub/pantry/transformers/checkpoint"
 )
 
 // locate finds the folder or .gguf file of a model, and downloads it if need
@@ -70,8 +71,8 @@ func download(ctx context.Context, s client.Source, variant string, c *client.Cl
 }
 
 // unread are files of a repository that no pipeline reads: other formats of
-// the same weights, and pictures.
-var unread = []string{"*.bin", "*.h5", "*.msgpack", "*.onnx", "onnx/*", "openvino/*", "*.ot", "*.tflite", "*.mlmodel", "coreml/*",
+// the same weights, and pictures. modelFiles leaves out pickles itself.
+var unread = []string{"*.h5", "*.msgpack", "*.onnx", "onnx/*", "openvino/*", "*.ot", "*.tflite", "*.mlmodel", "coreml/*",
 	"*.pt", "*.pth", "original/*", "consolidated*", "*.ckpt", "*.pkl", "*.jpg", "*.jpeg", "*.png", "*.gif", "*.mp4"}
 
 // locateIn finds the model in a folder: the folder itself, or the GGUF file
@@ -90,12 +91,16 @@ func locateIn(dir, variant string) (string, error) {
 }
 
 // modelFiles are those of a folder's or a repository's files that make one
-// model: all that are no GGUF files, or, if there are no other weights or
+// model: all that are neither GGUF files nor pickles, or, if there are no other weights or
 // variant names one, a GGUF file, which is then chosen; see gguf.Choose.
 func modelFiles(paths []string, variant string) (files []string, chosen string, err error) {
 	models := gguf.Models(paths)
-	if variant == "" && (len(models) == 0 || slices.ContainsFunc(paths, isWeights)) {
-		return slices.DeleteFunc(slices.Clone(paths), func(p string) bool { return path.Ext(p) == ".gguf" }), "", nil
+	weights := slices.ContainsFunc(paths, isWeights)
+	if !weights && len(models) == 0 && slices.ContainsFunc(paths, isPickle) {
+		return nil, "", checkpoint.ErrPickle // before anything is downloaded
+	}
+	if variant == "" && (len(models) == 0 || weights) {
+		return slices.DeleteFunc(slices.Clone(paths), func(p string) bool { return path.Ext(p) == ".gguf" || path.Ext(p) == ".bin" }), "", nil
 	}
 	parts, err := gguf.Choose(models, variant)
 	if err != nil {
@@ -106,6 +111,9 @@ func modelFiles(paths []string, variant string) (files []string, chosen string, 
 	}
 	return parts[:1], parts[0], nil
 }
+
+// isPickle reports whether a path is one that PyTorch's weights have.
+func isPickle(p string) bool { return strings.HasPrefix(p, "pytorch_model") && path.Ext(p) == ".bin" }
 
 // isWeights reports whether a path is that of weights beside config.json.
 func isWeights(p string) bool { return path.Ext(p) == ".safetensors" && path.Dir(p) == "." }

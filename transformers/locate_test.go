@@ -192,3 +192,28 @@ func downloaded(t *testing.T, cache string) []string {
 	}
 	return names
 }
+
+// TestOpenPickleRepository: of a repository whose only weights are a pickle
+// nothing is downloaded, and the error says the way out.
+func TestOpenPickleRepository(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{"config.json", "pytorch_model.bin"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte("{}"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	h := hubtest.Start(t, hubtest.Options{})
+	token := h.User("ada", hub.TokenWrite)
+	publish(t, wiretest.New(t, h.URL, token), dir)
+	cache := t.TempDir()
+	c, err := client.New(client.Options{Endpoint: h.URL, Token: token, CacheDir: cache})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := transformers.Open(t.Context(), "ada/forms", transformers.Options{Client: c}); !errors.Is(err, checkpoint.ErrPickle) {
+		t.Errorf("%v, want %v", err, checkpoint.ErrPickle)
+	}
+	if got := downloaded(t, cache); len(got) > 0 {
+		t.Errorf("downloads %q", got)
+	}
+}

@@ -26,8 +26,8 @@ type Mask interface {
 
 // LogProb is a token with its log probability.
 type LogProb struct {
-	ID      uint32
-	LogProb float32
+	ID      uint32  `json:"id"`
+	LogProb float32 `json:"logprob"`
 }
 
 // Token is what a Sampler chose. The log probabilities are those of the model,

@@ -1,6 +1,7 @@
 package nn
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"math"
@@ -100,6 +101,9 @@ type Rope struct {
 // is config.json's max_position_embeddings, which some scalings refer to.
 func NewRope(p RopeParameters, headDim, maxPosition int) (*Rope, error) {
 	dim := int(float64(headDim) * p.PartialRotaryFactor)
+	if p.Type == "proportional" {
+		return newProportionalRope(p, headDim)
+	}
 	if dim <= 0 || dim%2 != 0 || dim > headDim {
 		return nil, fmt.Errorf("rope: cannot rotate %d of %d numbers", dim, headDim)
 	}
@@ -115,7 +119,7 @@ func NewRope(p RopeParameters, headDim, maxPosition int) (*Rope, error) {
 		original = maxPosition
 	}
 	switch p.Type {
-	case "", "default", "proportional":
+	case "", "default":
 	case "linear":
 		for i := range r.inv {
 			r.inv[i] /= p.Factor
@@ -133,6 +137,23 @@ func NewRope(p RopeParameters, headDim, maxPosition int) (*Rope, error) {
 		return r, r.scaleLong(p, original, maxPosition)
 	default:
 		return nil, fmt.Errorf("rope scaling %q is not supported", p.Type)
+	}
+	return r, nil
+}
+
+// newProportionalRope pairs the numbers of a whole head, with frequencies of a
+// whole head, and leaves those behind the rotated part at rest.
+func newProportionalRope(p RopeParameters, headDim int) (*Rope, error) {
+	factor := cmp.Or(p.Factor, 1)
+	if headDim <= 0 || headDim%2 != 0 || p.Theta <= 0 || factor < 0 {
+		return nil, fmt.Errorf("rope: scaling %q of heads of %d numbers has theta %v and factor %v", p.Type, headDim, p.Theta, p.Factor)
+	}
+	r := &Rope{dim: headDim, theta: p.Theta, scale: 1, inv: frequencies(make([]float64, headDim/2), p.Theta)}
+	turning := int(p.PartialRotaryFactor * float64(headDim) / 2)
+	for i := range r.inv {
+		if r.inv[i] /= factor; i >= turning {
+			r.inv[i] = 0
+		}
 	}
 	return r, nil
 }

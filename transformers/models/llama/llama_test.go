@@ -11,7 +11,7 @@ import (
 )
 
 func TestParity(t *testing.T) {
-	for _, name := range []string{"llama", "llama-llama3", "llama-yarn", "llama-linear", "llama-dynamic"} {
+	for _, name := range []string{"llama", "llama-llama3", "llama-yarn", "llama-linear", "llama-dynamic", "llama-proportional"} {
 		t.Run(name, func(t *testing.T) { parity.CheckDecoder(t, name, llama.New) })
 	}
 }

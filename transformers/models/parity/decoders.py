@@ -32,12 +32,14 @@ MODELS = {
         layer_types=["sliding_attention", "full_attention", "sliding_attention"],
         rope_parameters=dict(full_attention=dict(rope_type="linear", factor=8.0, rope_theta=1000000.0), sliding_attention=dict(rope_type="default", rope_theta=10000.0)))),
     "phi3": lambda: tf.Phi3ForCausalLM(tf.Phi3Config(**COMMON)),
-    "phi3-long": lambda: tf.Phi3ForCausalLM(tf.Phi3Config(**COMMON | dict(hidden_size=64), original_max_position_embeddings=20, rope_parameters=dict(
+    "phi3-long": lambda: tf.Phi3ForCausalLM(tf.Phi3Config(**COMMON | dict(hidden_size=64, intermediate_size=24), original_max_position_embeddings=20, rope_parameters=dict(
         rope_type="longrope", rope_theta=10000.0, partial_rotary_factor=0.75, short_factor=[1.0, 1.1, 1.2, 1.3, 1.4, 1.5], long_factor=[1.0, 2.0, 3.0, 4.0, 5.0, 6.0],
         original_max_position_embeddings=20))),
     "gpt2": lambda: tf.GPT2LMHeadModel(tf.GPT2Config(vocab_size=96, n_embd=32, n_layer=2, n_head=4, n_positions=128, bos_token_id=1, eos_token_id=95)),
     "gemma2-uncapped": lambda: tf.Gemma2ForCausalLM(tf.Gemma2Config(**COMMON, head_dim=16, sliding_window=6, query_pre_attn_scalar=12, attn_logit_softcapping=None,
                                                                     final_logit_softcapping=None)),
+    "llama-proportional": lambda: tf.LlamaForCausalLM(tf.LlamaConfig(**COMMON, head_dim=16, rope_parameters=dict(
+        rope_type="proportional", rope_theta=10000.0, factor=2.0, partial_rotary_factor=0.5))),
 }
 
 
