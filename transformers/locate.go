@@ -17,9 +17,9 @@ import (
 	"github.com/pantryhub/pantry/transformers/checkpoint"
 )
 
-// locate finds the folder or .gguf file of a model, and downloads it if need
-// be.
-func locate(ctx context.Context, name string, o Options) (string, error) {
+// Locate finds the folder or .gguf file of a model by a name that Open takes, and
+// downloads it if need be. Errors are Open's.
+func Locate(ctx context.Context, name string, o Options) (string, error) {
 	repo, variant := name, ""
 	info, err := os.Stat(repo)
 	if errors.Is(err, fs.ErrNotExist) {

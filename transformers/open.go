@@ -125,7 +125,7 @@ type config struct {
 // and only this one is downloaded; see Options.File.
 func Open(ctx context.Context, name string, o Options) (m *Model, err error) {
 	defer recovered(&err)
-	path, err := locate(ctx, name, o)
+	path, err := Locate(ctx, name, o)
 	if err != nil {
 		return nil, err
 	}

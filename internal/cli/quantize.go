@@ -11,11 +11,12 @@ import (
 	"github.com/pantryhub/pantry/hub"
 	"github.com/pantryhub/pantry/hub/client"
 	"github.com/pantryhub/pantry/internal/kernel"
+	"github.com/pantryhub/pantry/transformers"
 	"github.com/pantryhub/pantry/transformers/checkpoint"
 )
 
 type quantizeCmd struct {
-	Model    string `arg:"" help:"Folder, .gguf file, or a repository of a hub: namespace/name, which is downloaded first."`
+	Model    string `arg:"" help:"Folder, .gguf file, or a repository of a hub: namespace/name, which is downloaded first; of several GGUF files one is named by its format: namespace/name:F16."`
 	Out      string `arg:"" help:"File to write; .gguf."`
 	Type     string `default:"q8_0" env:"-" enum:"f32,f16,bf16,q8_0,q6_k,q5_k_m,q5_k,q4_k_m,q4_k,q4_0" help:"Format of the weights: ${enum}."`
 	Revision string `env:"-" help:"Branch, tag or commit of a repository; main if not given."`
@@ -86,13 +87,6 @@ func (c *quantizeCmd) save(ctx context.Context, streams Streams, model *checkpoi
 
 // locate finds the model here, or downloads what is needed of it.
 func (c *quantizeCmd) locate(ctx context.Context, streams Streams) (string, error) {
-	if _, err := os.Stat(c.Model); err == nil || looksLikeAPath(c.Model) {
-		return c.Model, err
-	}
-	s, err := remoteRepo{Revision: c.Revision, RepoType: hub.Model}.source(c.Model)
-	if err != nil {
-		return "", err
-	}
 	o := client.Options{}
 	if !c.Quiet {
 		bar := client.NewBar(streams.Err, isTerminal(streams.Err))
@@ -103,5 +97,6 @@ func (c *quantizeCmd) locate(ctx context.Context, streams Streams) (string, erro
 	if err != nil {
 		return "", err
 	}
-	return from.Snapshot(ctx, s, client.Selection{Include: []string{"*.json", "*.safetensors", "*.jinja", "*.model"}})
+	path, err := transformers.Locate(ctx, c.Model, transformers.Options{Client: from, Revision: c.Revision})
+	return path, userError(err)
 }
