@@ -24,7 +24,7 @@ func FuzzRun(f *testing.F) {
 		"fill-mask":                {"mask", "I [MASK] it", `{"targets": ["a", "zz"], "top_k": 2}`},
 		"zero-shot-classification": {"entailment", "cake", `{"candidate_labels": ["a", "b"], "hypothesis_template": "It is {}.", "multi_label": true}`},
 		"question-answering":       {"answers", "Who wrote it?", `{"top_k": 2, "doc_stride": 4, "max_answer_len": 3, "max_seq_len": 24, "handle_impossible_answer": true, "align_to_words": false}`},
-		"feature-extraction":       {"sentence", "a", `{"normalize": true, "truncation_direction": "left", "prompt_name": "query"}`},
+		"feature-extraction":       {"sentence", "a", `{"normalize": true, "prompt_name": "query"}`},
 		"sentence-similarity":      {"sentence", "a", `{}`},
 		"text-ranking":             {"ranking", "a", `{"top_n": 1, "return_documents": true}`},
 		"translation":              {"translation", "Hello", `{"generate_parameters": {"max_new_tokens": 3, "num_beams": 2, "length_penalty": 2, "early_stopping": "never"}, "src_lang": "en"}`},

@@ -114,12 +114,12 @@ func overDefaults[P, O, R any](n int, p P, err error, defaults func() O, run fun
 		return nil, err
 	}
 	return func(ctx context.Context, inputs []string, parameters json.RawMessage) (any, error) {
-		if len(inputs) < n {
-			return nil, fmt.Errorf("%w: %d inputs, want at least %d", ErrInput, len(inputs), n)
-		}
 		o := defaults()
 		if err := decodeParameters(parameters, &o); err != nil {
 			return nil, err
+		}
+		if len(inputs) < n {
+			return nil, fmt.Errorf("%w: %d inputs, want at least %d", ErrInput, len(inputs), n)
 		}
 		return run(p, ctx, inputs, o)
 	}, nil
