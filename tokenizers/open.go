@@ -6,16 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"slices"
 	"strings"
 )
 
 // maxFile bounds the files that Open reads.
 const maxFile = 512 << 20
-
-// OpenDir is Open of a folder on disk.
-func OpenDir(dir string) (*Tokenizer, error) { return Open(os.DirFS(dir)) }
 
 // Open reads the tokenizer of a model's folder: tokenizer.json, or else the
 // older files of its class (tokenizer_class in tokenizer_config.json, or
@@ -250,14 +246,6 @@ func or[T any](p *T, fallback T) T {
 		return fallback
 	}
 	return *p
-}
-
-// orName is the first name that is not empty.
-func orName(name specialName, fallback string) string {
-	if name == "" {
-		return fallback
-	}
-	return string(name)
 }
 
 // wordPiece reads vocab.txt: a token per line, in the order of their ids.

@@ -38,7 +38,7 @@ func Locate(ctx context.Context, name string, o Options) (string, error) {
 		return repo, nil
 	}
 	source, parseErr := client.ParseSource(repo)
-	if parseErr != nil || strings.HasPrefix(name, ".") || strings.HasPrefix(name, "/") {
+	if parseErr != nil || client.IsPath(repo) {
 		return "", fmt.Errorf("open model %s: %w", name, err)
 	}
 	if o.Revision != "" {
@@ -91,8 +91,9 @@ func locateIn(dir, variant string) (string, error) {
 }
 
 // modelFiles are those of a folder's or a repository's files that make one
-// model: all that are neither GGUF files nor pickles, or, if there are no other weights or
-// variant names one, a GGUF file, which is then chosen; see gguf.Choose.
+// model: all that are neither GGUF files nor pickles, or, if there are no other
+// weights or variant names one, a GGUF file, which is then chosen; see
+// gguf.Choose.
 func modelFiles(paths []string, variant string) (files []string, chosen string, err error) {
 	models := gguf.Models(paths)
 	weights := slices.ContainsFunc(paths, isWeights)

@@ -75,6 +75,17 @@ func TestCutVariant(t *testing.T) {
 	}
 }
 
+func TestIsPath(t *testing.T) {
+	for text, want := range map[string]bool{
+		"ada/bert": false, "gpt2": false, "ada/llama.v2": false, "hf://ada/model.gguf": false,
+		"./ada": true, "../ada": true, "/ada": true, "~/ada": true, "ada/bert/": true, "ada/model.gguf": true, "model.SAFETENSORS": true,
+	} {
+		if got := client.IsPath(text); got != want {
+			t.Errorf("IsPath(%q) = %v", text, got)
+		}
+	}
+}
+
 func TestParseSource(t *testing.T) {
 	tests := []struct {
 		text string

@@ -59,6 +59,14 @@ func CutVariant(text string) (repo, word string) {
 	return text[:i], text[i+1:]
 }
 
+// IsPath reports whether a text means a file or folder of this machine, also one
+// that is not there, and not a repository.
+func IsPath(text string) bool {
+	ext := strings.ToLower(filepath.Ext(text))
+	return filepath.IsAbs(text) || strings.HasPrefix(text, ".") || strings.HasPrefix(text, "~") || strings.HasSuffix(text, string(filepath.Separator)) ||
+		!strings.HasPrefix(text, "hf://") && (ext == ".gguf" || ext == ".safetensors")
+}
+
 // check refuses revisions that are no names of refs or commits: they become
 // paths in the cache.
 func (s Source) check() error {

@@ -86,17 +86,10 @@ func (c *inspectCmd) inspect(ctx context.Context) (report *inspect.Report, commi
 		}
 		report, err = inspect.ModelFile(os.DirFS(filepath.Dir(name)), filepath.Base(name))
 		return report, "", err
-	case !errors.Is(err, fs.ErrNotExist) || looksLikeAPath(name):
+	case !errors.Is(err, fs.ErrNotExist) || client.IsPath(name):
 		return nil, "", err
 	}
 	return c.inspectRemote(ctx, name, variant)
-}
-
-// looksLikeAPath reports whether text cannot be meant as a repository.
-func looksLikeAPath(text string) bool {
-	ext := strings.ToLower(filepath.Ext(text))
-	return filepath.IsAbs(text) || strings.HasPrefix(text, ".") || strings.HasPrefix(text, "~") || strings.HasSuffix(text, string(filepath.Separator)) ||
-		!strings.HasPrefix(text, "hf://") && (ext == ".gguf" || ext == ".safetensors")
 }
 
 func (c *inspectCmd) read(fsys fs.FS, variant string) (*inspect.Report, error) {

@@ -16,7 +16,7 @@ import (
 
 // localModel is how a command names a model to run.
 type localModel struct {
-	Model    string `arg:"" help:"Folder, .gguf file, or a repository of a hub: namespace/name, which is downloaded first."`
+	Model    string `arg:"" help:"Folder, .gguf file, or a repository of a hub: namespace/name, which is downloaded first; of several GGUF files one is named by its format: namespace/name:Q4_K_M."`
 	Revision string `env:"-" help:"Branch, tag or commit of a repository; main if not given."`
 	Threads  int    `env:"-" help:"Processors to use; all if not given."`
 
