@@ -57,7 +57,7 @@ type pipelineCmd struct {
 	localModel `embed:""`
 	Inputs     []string `arg:"" optional:"" help:"Texts, or files of pictures; - reads the text from standard input."`
 	Labels     []string `env:"-" placeholder:"LABEL" help:"Labels to choose from, for the zero-shot tasks."`
-	Parameters string   `env:"-" placeholder:"JSON" help:"Parameters of the task, with the names of Hugging Face's inference API."`
+	Parameters string   `env:"-" placeholder:"JSON" help:"Parameters of the task, with the names of Hugging Face's inference API; of a generation, with those of generation_config.json."`
 	JSON       bool     `name:"json" env:"-" help:"Print JSON."`
 }
 
